@@ -1,0 +1,209 @@
+//! One lap: one observation, one decision, at most one effect. Nothing kept between two laps matters: losing it loses only a lap.
+
+use crate::handling::{self, Handling};
+use crate::ports::{Appended, Clock, Clusters, Reading, Record, Store, StoreError, Wanted, World};
+use drydock_model::fact::Fact;
+use drydock_model::ledger::{Event, Ledger};
+use drydock_model::observed::Observed;
+use drydock_model::order::Order;
+use drydock_model::plan::{Decision, HoldReason, Plan, Recheck, Situation, WaitingOn};
+use drydock_model::time::{Millis, Now, Stamp};
+use drydock_planner as planner;
+use std::sync::Arc;
+use tracing::{debug, info, warn};
+
+/// Progress of a node that is out is written at most this often.
+const PROGRESS: Millis = Millis::minutes(1);
+
+/// What a lap may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Everything.
+    Act,
+    /// Look, and write status (rule 28).
+    Observe,
+}
+
+/// What is carried from lap to lap for comfort: losing it costs one lap.
+#[derive(Debug, Clone, Default)]
+pub struct Memory {
+    /// A state seen once and not written yet; written when seen twice, so that flapping does not flood the log.
+    candidate: Option<String>,
+}
+
+/// How a lap ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lap {
+    /// What was planned, where it came to planning.
+    pub plan: Option<Plan>,
+    /// When to look again.
+    pub then: Then,
+    /// Whether an entry was written.
+    pub wrote: Option<Appended>,
+}
+
+/// When to look again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Then {
+    /// As the decision says.
+    Recheck(Recheck),
+    /// As the error says.
+    Handle(Handling),
+}
+
+/// Runs one lap for one cluster.
+pub async fn lap<W: World>(world: &W, wanted: &Arc<Wanted>, mode: Mode, stop: Option<&str>, memory: &mut Memory) -> Lap {
+    let observed = world.clusters().observe(wanted).await;
+    // After the look at the nodes, so that nothing written meanwhile is missed (rule 14).
+    let reading = match world.store().read(&wanted.desired.cluster).await {
+        Ok(reading) => reading,
+        Err(error) => return failed(wanted, &error),
+    };
+    let now = Now { at: world.clock().now() };
+    let plan = decide(wanted, &reading, &observed, stop, now);
+    let Fact::Known { value: ledger, .. } = &reading.ledger else {
+        return Lap { then: Then::Recheck(Recheck::Usual), plan: Some(plan), wrote: None };
+    };
+    let stamp = planner::stamp(&observed, ledger, now);
+    let lap = Effect { world, wanted, ledger, observed: &observed, stamp, now, mode };
+    lap.perform(plan, memory).await
+}
+
+/// Plans, and lets the laws judge the plan: they were written apart from the planner.
+fn decide(wanted: &Wanted, reading: &Reading, observed: &Observed, stop: Option<&str>, now: Now) -> Plan {
+    let situation = Situation {
+        desired: &wanted.desired,
+        revision: &wanted.revision,
+        ledger: &reading.ledger,
+        remote: &reading.remote,
+        observed,
+        stop,
+        now,
+    };
+    let mut plan = planner::plan(&situation);
+    if let Err(violations) = drydock_laws::check(&situation, &plan) {
+        if let Some(first) = violations.first() {
+            warn!(cluster = %wanted.desired.cluster, law = %first.law, what = %first.what, decision = ?plan.decision, "a law forbids the next step");
+            let hold = HoldReason::Law { id: first.law.to_string(), what: first.what.clone() };
+            plan.report.next = hold.way_out();
+            plan.report.next_at = None;
+            plan.report.blocked_by = vec![hold.to_string()];
+            plan.decision = Decision::Hold(hold);
+        }
+    }
+    plan
+}
+
+struct Effect<'a, W: World> {
+    world: &'a W,
+    wanted: &'a Arc<Wanted>,
+    ledger: &'a Ledger,
+    observed: &'a Observed,
+    stamp: Stamp,
+    now: Now,
+    mode: Mode,
+}
+
+impl<W: World> Effect<'_, W> {
+    async fn perform(&self, plan: Plan, memory: &mut Memory) -> Lap {
+        let (events, recheck) = match (&plan.decision, self.mode) {
+            (Decision::Converged, _) => (self.converged(), Recheck::Usual),
+            (Decision::Wait(on, recheck), _) => (self.noted(&plan.decision, Some(on), memory), *recheck),
+            (Decision::Hold(_), _) => (self.noted(&plan.decision, None, memory), Recheck::Usual),
+            (_, Mode::Observe) => (self.observed_only(&plan.decision), Recheck::Usual),
+            (Decision::Fence(orders) | Decision::Perform(orders), Mode::Act) => return self.send(orders.clone(), plan).await,
+            (Decision::Meet(ids), Mode::Act) => (vec![Event::Met(ids.clone())], Recheck::Soon),
+            (Decision::Open(intent), Mode::Act) => (vec![Event::Opened(intent.clone())], Recheck::Soon),
+            (Decision::Cancel(entry), Mode::Act) => (vec![Event::Cancelled(entry.clone())], Recheck::Soon),
+            (Decision::Close { entry, outcome, heard }, Mode::Act) => {
+                (vec![Event::Closed { entry: entry.clone(), outcome: outcome.clone(), heard: *heard }], Recheck::Soon)
+            }
+        };
+        self.write(events, recheck, plan).await
+    }
+
+    /// Orders are sent one after the other; what they did is for the next observation to say.
+    async fn send(&self, orders: Vec<Order>, plan: Plan) -> Lap {
+        let cluster = &self.wanted.desired.cluster;
+        let mut worst = Then::Recheck(Recheck::Soon);
+        for order in &orders {
+            match self.world.clusters().perform(self.wanted, order).await {
+                Ok(receipt) => info!(%cluster, %order, ?receipt, "sent"),
+                Err(error) => {
+                    warn!(%cluster, %order, %error, "no receipt");
+                    worst = Then::Handle(handling::of_perform(&error));
+                }
+            }
+        }
+        Lap { plan: Some(plan), then: worst, wrote: None }
+    }
+
+    async fn write(&self, mut events: Vec<Event>, recheck: Recheck, plan: Plan) -> Lap {
+        if self.ledger.revisions.observed.as_ref() != Some(&self.wanted.revision) {
+            events.insert(0, Event::Read(self.wanted.revision.clone()));
+        }
+        if events.is_empty() {
+            return Lap { plan: Some(plan), then: Then::Recheck(recheck), wrote: None };
+        }
+        let record = Record {
+            cluster: self.wanted.desired.cluster.clone(),
+            path: self.wanted.path.clone(),
+            events,
+            stamp: self.stamp,
+            at: self.now.at,
+            decision: plan.decision.clone(),
+            report: plan.report.clone(),
+            observed: self.observed.clone(),
+            wanted: Arc::clone(self.wanted),
+        };
+        match self.world.store().append(record).await {
+            Ok(appended) => {
+                debug!(cluster = %self.wanted.desired.cluster, %appended, state = plan.decision.state(), "written");
+                Lap { plan: Some(plan), then: Then::Recheck(recheck), wrote: Some(appended) }
+            }
+            Err(error) => Lap { plan: Some(plan), ..failed(self.wanted, &error) },
+        }
+    }
+
+    /// Converged clusters cost no commit, once it is written that they are.
+    fn converged(&self) -> Vec<Event> {
+        let state = Decision::Converged.state();
+        let mut events = Vec::new();
+        if self.ledger.applied_spec.as_ref() != Some(&self.wanted.desired.spec) {
+            events.push(Event::Applied { revision: self.wanted.revision.clone(), spec: self.wanted.desired.spec.clone() });
+        }
+        if self.ledger.since.as_ref().is_none_or(|(was, _)| *was != state) {
+            events.push(Event::Noted { state });
+        }
+        events
+    }
+
+    /// A transition is a change of the kind of decision or of its blocker, seen in two laps; and progress, once a minute.
+    fn noted(&self, decision: &Decision, on: Option<&WaitingOn>, memory: &mut Memory) -> Vec<Event> {
+        let state = decision.state();
+        let was = self.ledger.since.as_ref().map(|(state, _)| state.as_str());
+        if was == Some(state.as_str()) {
+            memory.candidate = None;
+            let progress = matches!(on, Some(WaitingOn::StepRunning { percent: Some(_), .. }));
+            let due = self.ledger.last_stamp.is_some_and(|last| self.now.at.since(last) >= PROGRESS);
+            return if progress && due { vec![Event::Noted { state }] } else { Vec::new() };
+        }
+        if was.is_some() && memory.candidate.as_deref() != Some(state.as_str()) {
+            memory.candidate = Some(state);
+            return Vec::new();
+        }
+        memory.candidate = None;
+        vec![Event::Noted { state }]
+    }
+
+    /// With `--observe` what would be done is only said.
+    fn observed_only(&self, decision: &Decision) -> Vec<Event> {
+        let state = format!("Observe/{}", decision.state());
+        if self.ledger.since.as_ref().is_some_and(|(was, _)| *was == state) { Vec::new() } else { vec![Event::Noted { state }] }
+    }
+}
+
+fn failed(wanted: &Wanted, error: &StoreError) -> Lap {
+    warn!(cluster = %wanted.desired.cluster, %error, "the ledger");
+    Lap { plan: None, then: Then::Handle(handling::of_store(error)), wrote: None }
+}

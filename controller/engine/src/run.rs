@@ -1,0 +1,209 @@
+//! The controller's life: claim, one task per cluster, a bounded number of probes at once, a clean stop.
+
+use crate::handling::{self, Handling};
+use crate::lap::{self, Memory, Mode, Then};
+use crate::pace::{Pace, Pacing, spread};
+use crate::ports::{Clock, Fleet, Source, Store, StoreError, TakeOver, Wanted, World};
+use drydock_model::ids::ClusterName;
+use drydock_model::plan::{Decision, Plan, Recheck};
+use drydock_model::time::Millis;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+/// How a controller is run.
+#[derive(Clone)]
+pub struct Options {
+    /// Whether it acts.
+    pub mode: Mode,
+    /// Whether it may take over from another one.
+    pub take_over: TakeOver,
+    /// How many clusters are looked at at once.
+    pub probes: usize,
+    /// How soon laps follow each other.
+    pub pacing: Pacing,
+    /// How often the desired source is read when nothing stirs.
+    pub poll: Millis,
+    /// The words of the stop file, while there is one (rule 27).
+    pub stop_file: Arc<dyn Fn() -> Option<String> + Send + Sync>,
+    /// Told of each plan, for those who watch.
+    pub watcher: Arc<dyn Fn(&Wanted, &Plan) + Send + Sync>,
+}
+
+/// How a controller's life ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// As it was told to. Entries that the remote does not have yet are named; they are kept, and no effect depends on them.
+    Stopped {
+        /// Why not everything could be pushed.
+        unpushed: Option<String>,
+    },
+    /// Another controller holds the branch, or it must not be written by this version; its supervisor must not start it again.
+    StoodDown(String),
+}
+
+/// Runs until `stop` turns true, or another controller takes over.
+pub async fn run<W: World>(world: Arc<W>, options: Options, mut stop: watch::Receiver<bool>) -> End {
+    let mut pace = Pace::new(options.pacing);
+    loop {
+        match world.store().claim(options.take_over).await {
+            Ok(epoch) => {
+                info!(%epoch, "claimed");
+                break;
+            }
+            Err(error) => {
+                let pause = match handling::of_claim(&error) {
+                    Handling::StandDown(why) => return End::StoodDown(why),
+                    Handling::After(pause) => pause,
+                    Handling::Again | Handling::Onward => pace.slower(),
+                };
+                warn!(%error, "no claim yet; nothing is done without one");
+                if sleep(&*world, pause, &mut stop).await {
+                    return End::Stopped { unpushed: None };
+                }
+            }
+        }
+    }
+    let end = tend(&world, &options, &mut stop).await;
+    if let End::StoodDown(_) = end {
+        return end;
+    }
+    match world.store().flush().await {
+        Ok(()) => End::Stopped { unpushed: None },
+        Err(StoreError::StoodDown(why)) => End::StoodDown(why),
+        Err(error @ (StoreError::Refused(_) | StoreError::Touched { .. } | StoreError::Local(_))) => {
+            End::Stopped { unpushed: Some(error.to_string()) }
+        }
+    }
+}
+
+/// Reads the desired state again and again, and keeps one task per cluster.
+async fn tend<W: World>(world: &Arc<W>, options: &Options, stop: &mut watch::Receiver<bool>) -> End {
+    let mut pace = Pace::new(options.pacing);
+    let probes = Arc::new(Semaphore::new(options.probes.max(1)));
+    let mut tasks: BTreeMap<ClusterName, watch::Sender<Arc<Wanted>>> = BTreeMap::new();
+    let mut running: JoinSet<()> = JoinSet::new();
+    // One word is enough: the first to stand down speaks for all.
+    let (down, mut stood_down) = mpsc::channel::<String>(1);
+    let mut last: Option<Arc<Fleet>> = None;
+    let end = loop {
+        let pause = match world.source().read().await {
+            Ok(fleet) => {
+                if last.as_ref() != Some(&fleet) {
+                    note(&fleet);
+                    for (name, wanted) in &fleet.clusters {
+                        match tasks.get(name) {
+                            Some(task) => {
+                                task.send_if_modified(|was| {
+                                    let changed = was != wanted;
+                                    *was = Arc::clone(wanted);
+                                    changed
+                                });
+                            }
+                            None => {
+                                let (tell, told) = watch::channel(Arc::clone(wanted));
+                                tasks.insert(name.clone(), tell);
+                                let task = Task {
+                                    world: Arc::clone(world),
+                                    options: options.clone(),
+                                    probes: Arc::clone(&probes),
+                                    down: down.clone(),
+                                };
+                                running.spawn(task.live(told, stop.clone()));
+                            }
+                        }
+                    }
+                    last = Some(fleet);
+                }
+                options.poll
+            }
+            Err(error) => {
+                warn!(%error, "the last desired state stays in force");
+                match handling::of_source(&error) {
+                    Handling::StandDown(why) => break End::StoodDown(why),
+                    Handling::After(pause) => pause,
+                    Handling::Again | Handling::Onward => pace.slower().max(options.pacing.soon),
+                }
+            }
+        };
+        let pause = spread(pause, world.clock().dice());
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => break End::Stopped { unpushed: None },
+            Some(why) = stood_down.recv() => break End::StoodDown(why),
+            () = world.source().stirred() => {}
+            () = world.clock().sleep(pause) => {}
+        }
+    };
+    // Each task ends its lap; then they are gone.
+    drop(tasks);
+    while running.join_next().await.is_some() {}
+    end
+}
+
+fn note(fleet: &Fleet) {
+    info!(revision = %fleet.revision, clusters = fleet.clusters.len(), "desired state");
+    for problem in &fleet.problems {
+        warn!("{problem}");
+    }
+    if let Some((revision, why)) = &fleet.refused {
+        warn!(%revision, %why, "a revision does not count");
+    }
+}
+
+/// Sleeps; true when told to stop meanwhile.
+async fn sleep<W: World>(world: &W, pause: Millis, stop: &mut watch::Receiver<bool>) -> bool {
+    tokio::select! {
+        biased;
+        _ = stop.wait_for(|stop| *stop) => true,
+        () = world.clock().sleep(pause) => false,
+    }
+}
+
+struct Task<W> {
+    world: Arc<W>,
+    options: Options,
+    probes: Arc<Semaphore>,
+    down: mpsc::Sender<String>,
+}
+
+impl<W: World> Task<W> {
+    async fn live(self, mut told: watch::Receiver<Arc<Wanted>>, mut stop: watch::Receiver<bool>) {
+        let mut pace = Pace::new(self.options.pacing);
+        let mut memory = Memory::default();
+        loop {
+            let wanted = Arc::clone(&told.borrow_and_update());
+            let lap = {
+                // Closed only with the runtime, which takes this task with it.
+                let Ok(_permit) = self.probes.acquire().await else { return };
+                let words = (self.options.stop_file)();
+                lap::lap(&*self.world, &wanted, self.options.mode, words.as_deref(), &mut memory).await
+            };
+            if let Some(plan) = &lap.plan {
+                (self.options.watcher)(&wanted, plan);
+            }
+            let converged = lap.plan.as_ref().is_some_and(|p| p.decision == Decision::Converged);
+            let now = self.world.clock().now();
+            let pause = match lap.then {
+                Then::Recheck(recheck) => pace.after(recheck, converged, now),
+                Then::Handle(Handling::Onward) => pace.after(Recheck::Soon, false, now),
+                Then::Handle(Handling::After(pause)) => pause,
+                Then::Handle(Handling::Again) => pace.slower(),
+                Then::Handle(Handling::StandDown(why)) => {
+                    // Full means that another task has said it already.
+                    drop(self.down.try_send(why));
+                    return;
+                }
+            };
+            let pause = spread(pause, self.world.clock().dice());
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => return,
+                changed = told.changed() => if changed.is_err() { return },
+                () = self.world.clock().sleep(pause) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! Desired state from a branch of a git repository: only a revision that descends from every accepted one counts, only changed files are read,
+//! and a bad file holds its own cluster at its last good spec.
+
+use crate::mirror::{Head, Mirror};
+use crate::names::RefName;
+use crate::reading::{Change, ChangeKind, Kind};
+use crate::status::Shared;
+use crate::watch::{Waker, Watch};
+use drydock_engine::ports::{Fleet, Source, SourceError, Wanted};
+use drydock_model::desired::{Desired, Suspend};
+use drydock_model::ids::{ClusterName, Revision};
+use drydock_spec::fleet::is_cluster_path;
+use drydock_spec::{ClusterSpec, Diagnostic, Look, check_fleet, parse_cluster, parse_fleet, render};
+use git2::Oid;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The fleet's own file.
+const FLEET_FILE: &str = "fleet.yaml";
+
+/// The largest file that is read; the checker refuses far smaller ones, with a place and a hint.
+const FILE_MAX: usize = 1 << 20;
+
+/// The source.
+pub struct GitSource {
+    state: Arc<Mutex<State>>,
+    waker: Waker,
+    /// Lives as long as the source; `None` where the remote cannot be watched.
+    _watch: Option<Watch>,
+}
+
+struct State {
+    mirror: Mirror,
+    branch: RefName,
+    shared: Arc<Mutex<Shared>>,
+    /// The revision in force.
+    at: Option<Oid>,
+    fleet_file: drydock_spec::Fleet,
+    fleet_problem: Option<String>,
+    files: BTreeMap<String, File>,
+    current: Option<Arc<Fleet>>,
+}
+
+/// One cluster's file.
+#[derive(Clone)]
+struct File {
+    /// Its text, or why there is none.
+    bytes: Result<Vec<u8>, String>,
+    /// The last good reading.
+    good: Option<Arc<Wanted>>,
+    spec: Option<Box<ClusterSpec>>,
+    /// What is wrong with the newest text.
+    problem: Option<String>,
+}
+
+impl GitSource {
+    /// A source that has read nothing yet.
+    pub fn new(mirror: Mirror, branch: RefName, shared: Arc<Mutex<Shared>>) -> GitSource {
+        let waker = Waker::default();
+        let watch = mirror.remote().path().and_then(|path| Watch::start(path, &waker));
+        let state = State {
+            mirror,
+            branch,
+            shared,
+            at: None,
+            fleet_file: drydock_spec::Fleet::default(),
+            fleet_problem: None,
+            files: BTreeMap::new(),
+            current: None,
+        };
+        GitSource { state: Arc::new(Mutex::new(state)), waker, _watch: watch }
+    }
+}
+
+impl Source for GitSource {
+    async fn read(&self) -> Result<Arc<Fleet>, SourceError> {
+        let state = Arc::clone(&self.state);
+        tokio::task::spawn_blocking(move || state.lock().unwrap_or_else(PoisonError::into_inner).read())
+            .await
+            .map_err(|_| SourceError::Local("the work on the repository was broken off".to_owned()))?
+    }
+
+    async fn stirred(&self) {
+        self.waker.woken().await;
+    }
+}
+
+impl State {
+    fn read(&mut self) -> Result<Arc<Fleet>, SourceError> {
+        let head = match self.mirror.fetch(std::slice::from_ref(&self.branch)) {
+            Ok(heads) => heads.of(&self.branch),
+            Err(trouble) => return Err(SourceError::Unreachable(trouble.to_string())),
+        };
+        let Head::At(head) = head else { return Err(SourceError::NoBranch(self.branch.full().to_owned())) };
+        if self.at == Some(head)
+            && let Some(current) = &self.current
+        {
+            return Ok(Arc::clone(current));
+        }
+        self.verified(head)?;
+        self.take(head)?;
+        let fleet = Arc::new(self.fleet(head));
+        self.at = Some(head);
+        self.share(|shared| {
+            shared.accepted = vec![revision(head)];
+            if shared.let_in.as_ref() == Some(&revision(head)) {
+                shared.let_in = None;
+            }
+        });
+        self.current = Some(Arc::clone(&fleet));
+        Ok(fleet)
+    }
+
+    /// A revision counts only if it descends from every accepted one, or a person let it in (S8).
+    fn verified(&self, head: Oid) -> Result<(), SourceError> {
+        let shared = self.share(|shared| shared.clone());
+        if let Some(let_in) = &shared.let_in
+            && let Ok(let_in) = let_in.as_str().parse()
+            && self.mirror.is_ancestor(let_in, head).map_err(local)?
+        {
+            return Ok(());
+        }
+        for accepted in shared.accepted.iter().chain(self.at.map(revision).iter()) {
+            let descends = match accepted.as_str().parse() {
+                Ok(oid) => self.mirror.is_ancestor(oid, head).map_err(local)?,
+                Err(_) => false,
+            };
+            if !descends {
+                return Err(SourceError::Rewritten {
+                    branch: self.branch.full().to_owned(),
+                    accepted: accepted.clone(),
+                    found: revision(head),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what differs between the revision in force and `head`.
+    fn take(&mut self, head: Oid) -> Result<(), SourceError> {
+        let from = self.at.filter(|at| self.mirror.commit(*at).is_ok());
+        let changes = self.mirror.changed(from, head, "").map_err(local)?;
+        let fleet_changed = from.is_none() || changes.iter().any(|change| change.path == FLEET_FILE);
+        if fleet_changed {
+            self.take_fleet(head);
+        }
+        for change in changes.iter().filter(|change| is_cluster_path(&change.path)) {
+            self.take_file(head, change);
+        }
+        let touched: Vec<String> = if fleet_changed {
+            self.files.keys().cloned().collect()
+        } else {
+            changes.iter().map(|change| change.path.clone()).filter(|path| self.files.contains_key(path)).collect()
+        };
+        for path in touched {
+            self.parse(&path, head);
+        }
+        Ok(())
+    }
+
+    /// A bad fleet file leaves the last good one in force, for every cluster.
+    fn take_fleet(&mut self, head: Oid) {
+        let bytes = match self.mirror.identity(head, FLEET_FILE) {
+            Ok(None) => {
+                (self.fleet_file, self.fleet_problem) = (drydock_spec::Fleet::default(), None);
+                return;
+            }
+            Ok(Some(_)) => self.mirror.read(head, FLEET_FILE, FILE_MAX),
+            Err(why) => Err(why),
+        };
+        match bytes {
+            Ok(bytes) => match parse_fleet(FLEET_FILE, &bytes) {
+                Ok(fleet) => (self.fleet_file, self.fleet_problem) = (fleet, None),
+                Err(problems) => self.fleet_problem = Some(printed(&problems, &bytes)),
+            },
+            Err(why) => self.fleet_problem = Some(why.to_string()),
+        }
+    }
+
+    fn take_file(&mut self, head: Oid, change: &Change) {
+        let bytes = match (change.what, change.kind) {
+            (ChangeKind::Deleted, _) => Err("the file was deleted".to_owned()),
+            (ChangeKind::Added | ChangeKind::Modified, Kind::File) => {
+                self.mirror.read(head, &change.path, FILE_MAX).map_err(|why| why.to_string())
+            }
+            (_, Kind::Symlink) => Err(format!("{} is a symbolic link; a cluster's file must be a file", change.path)),
+            (_, Kind::Submodule) => Err(format!("{} is a submodule; a cluster's file must be a file", change.path)),
+            (_, Kind::Folder | Kind::Unnameable) => Err(format!("{} is not a file", change.path)),
+        };
+        let file = self.files.entry(change.path.clone()).or_insert(File { bytes: Ok(Vec::new()), good: None, spec: None, problem: None });
+        file.bytes = bytes;
+    }
+
+    /// Reads one file under the fleet's defaults in force.
+    fn parse(&mut self, path: &str, head: Oid) {
+        let Some(file) = self.files.get(path) else { return };
+        let read = match &file.bytes {
+            Ok(bytes) => parse_cluster(path, bytes, &self.fleet_file).map_err(|problems| printed(&problems, bytes)),
+            Err(why) => Err(why.clone()),
+        };
+        let mut file = file.clone();
+        match read {
+            Ok(spec) => {
+                let seed = self.share(|shared| shared.wanted.get(&spec.desired.cluster).cloned());
+                let was = file.good.as_ref().or(seed.as_ref()).filter(|was| was.desired.spec == spec.desired.spec && was.path == path);
+                // The last revision that changed this cluster's inputs: another merge costs a converged cluster nothing.
+                let since = was.map_or_else(|| revision(head), |was| was.revision.clone());
+                file.good = Some(Arc::new(wanted(path, &spec, since)));
+                (file.spec, file.problem) = (Some(Box::new(spec)), None);
+            }
+            Err(problem) => file.problem = Some(problem),
+        }
+        self.files.insert(path.to_owned(), file);
+    }
+
+    /// What all files together say.
+    fn fleet(&self, head: Oid) -> Fleet {
+        let clashes = check_fleet(self.files.values().filter_map(|file| file.spec.as_deref()));
+        let mut clusters: BTreeMap<ClusterName, Arc<Wanted>> = BTreeMap::new();
+        let mut problems: Vec<String> = self.fleet_problem.iter().cloned().collect();
+        for (path, file) in &self.files {
+            let clash: Vec<Diagnostic> = clashes.iter().filter(|d| d.file == *path).cloned().collect();
+            let problem = match (&file.problem, clash.is_empty()) {
+                (Some(problem), _) => Some(problem.clone()),
+                (None, false) => Some(printed(&clash, file.bytes.as_deref().unwrap_or_default())),
+                (None, true) => None,
+            };
+            problems.extend(problem.clone());
+            let good = match (&file.good, &problem) {
+                // A file that clashes with an earlier one is no cluster of its own, unless it was one before.
+                (Some(good), Some(_)) if !clash.is_empty() => self.before(&good.desired.cluster, path),
+                (Some(good), _) => Some(Arc::clone(good)),
+                (None, _) => self.seeded(path),
+            };
+            let Some(good) = good else { continue };
+            let removed = file.bytes.as_ref().is_err_and(|why| why == "the file was deleted");
+            let held = match problem {
+                None => good,
+                Some(problem) => Arc::new(held(&good, problem, removed)),
+            };
+            clusters.entry(held.desired.cluster.clone()).or_insert(held);
+        }
+        // What the status branch knows and no file names any more: the way back of a node that is out goes on.
+        for (name, wanted) in self.share(|shared| shared.wanted.clone()) {
+            if !clusters.contains_key(&name) && !self.files.contains_key(&wanted.path) {
+                clusters.insert(name, Arc::new(held(&wanted, format!("{}: the file was deleted", wanted.path), true)));
+            }
+        }
+        Fleet { revision: revision(head), clusters, problems, refused: None }
+    }
+
+    fn before(&self, cluster: &ClusterName, path: &str) -> Option<Arc<Wanted>> {
+        self.current.as_ref().and_then(|fleet| fleet.clusters.get(cluster)).filter(|was| was.path == path).cloned()
+    }
+
+    /// The last good spec of a file that is bad since before this process began.
+    fn seeded(&self, path: &str) -> Option<Arc<Wanted>> {
+        self.share(|shared| shared.wanted.values().find(|wanted| wanted.path == path).cloned())
+    }
+
+    fn share<T>(&self, work: impl FnOnce(&mut Shared) -> T) -> T {
+        work(&mut self.shared.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn wanted(path: &str, spec: &ClusterSpec, revision: Revision) -> Wanted {
+    Wanted {
+        path: path.to_owned(),
+        desired: Arc::new(spec.desired.clone()),
+        revision,
+        addresses: spec.connection.addresses.clone(),
+        problem: None,
+        warnings: spec.warnings.iter().map(|w| w.message.clone()).collect(),
+    }
+}
+
+/// The last good spec, with the problem of the newest file beside it. Of a cluster whose file is gone nothing new is begun.
+fn held(good: &Wanted, problem: String, removed: bool) -> Wanted {
+    let desired: Desired = (*good.desired).clone();
+    let suspend = if removed {
+        Some(Suspend { reason: "its file was removed from the fleet".to_owned(), until: None })
+    } else {
+        desired.suspend.clone()
+    };
+    Wanted { desired: Arc::new(Desired { suspend, ..desired }), problem: Some(problem), ..good.clone() }
+}
+
+fn printed(problems: &[Diagnostic], bytes: &[u8]) -> String {
+    render(problems, &String::from_utf8_lossy(bytes), Look::Plain)
+}
+
+fn revision(oid: Oid) -> Revision {
+    // 40 hexadecimal digits always are a revision.
+    oid.to_string().parse().unwrap_or_else(|_| unreachable!("an object id is a revision"))
+}
+
+fn local(error: impl std::fmt::Display) -> SourceError {
+    SourceError::Local(error.to_string())
+}

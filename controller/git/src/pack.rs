@@ -1,0 +1,163 @@
+//! Packs: which objects are new between commits (found by looking only into folders that differ), one pack of exactly those, and
+//! putting it into an object store so that it survives a power cut.
+
+use crate::reading::{FOLDER, Kind, kind_of};
+use crate::trouble::Trouble;
+use git2::{Indexer, Oid, Repository, Sort};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Commits in one push. A controller that was cut off for a month has thousands to send, not millions.
+const COMMITS_MAX: usize = 200_000;
+
+/// Every object that `tip` needs and the commits of `have` do not bring, parents before children.
+pub(crate) fn new_objects(git: &Repository, tip: Oid, have: &[Oid]) -> Result<Vec<Oid>, git2::Error> {
+    let mut walk = git.revwalk()?;
+    walk.push(tip)?;
+    for oid in have {
+        walk.hide(*oid)?;
+    }
+    walk.set_sorting(Sort::TOPOLOGICAL | Sort::REVERSE)?;
+    let mut found = Found::default();
+    for (number, id) in walk.enumerate() {
+        if number >= COMMITS_MAX {
+            return Err(git2::Error::from_str("more commits than one push may hold"));
+        }
+        let id = id?;
+        let commit = git.find_commit(id)?;
+        let parents = commit.parents().map(|parent| parent.tree_id()).collect::<Vec<_>>();
+        found.tree(git, commit.tree_id(), parents.first().copied())?;
+        found.add(id);
+    }
+    Ok(found.order)
+}
+
+/// Copies what `tip` needs and `to` does not have, commit by commit until one that `to` knows.
+pub(crate) fn copy_missing(from: &Repository, to: &Repository, tip: Oid) -> Result<(), git2::Error> {
+    let (source, target) = (from.odb()?, to.odb()?);
+    let mut walk = from.revwalk()?;
+    walk.push(tip)?;
+    let known = |id: Oid| target.exists(id);
+    let mut found = Found::default();
+    let mut open = vec![tip];
+    let mut seen = BTreeSet::new();
+    while let Some(id) = open.pop() {
+        if known(id) || !seen.insert(id) {
+            continue;
+        }
+        if seen.len() > COMMITS_MAX {
+            return Err(git2::Error::from_str("more commits than one push may hold"));
+        }
+        let commit = from.find_commit(id)?;
+        let parent = commit.parents().next();
+        found.tree(from, commit.tree_id(), parent.map(|parent| parent.tree_id()))?;
+        found.add(id);
+        open.extend(commit.parent_ids());
+    }
+    for id in found.order {
+        if !target.exists(id) {
+            let object = source.read(id)?;
+            target.write(object.kind(), object.data())?;
+        }
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Found {
+    order: Vec<Oid>,
+    known: BTreeSet<Oid>,
+}
+
+impl Found {
+    fn add(&mut self, id: Oid) {
+        if self.known.insert(id) {
+            self.order.push(id);
+        }
+    }
+
+    /// What this tree holds and the other one does not, going only where they differ.
+    fn tree(&mut self, git: &Repository, new: Oid, old: Option<Oid>) -> Result<(), git2::Error> {
+        if old == Some(new) || self.known.contains(&new) {
+            return Ok(());
+        }
+        let before: BTreeMap<Vec<u8>, Oid> = match old {
+            Some(old) => git.find_tree(old)?.iter().map(|entry| (entry.name_bytes().to_vec(), entry.id())).collect(),
+            None => BTreeMap::new(),
+        };
+        for entry in &git.find_tree(new)? {
+            let was = before.get(entry.name_bytes()).copied();
+            if was == Some(entry.id()) {
+                continue;
+            }
+            match kind_of(entry.filemode_raw()) {
+                Kind::Folder => {
+                    let was = was.filter(|id| git.find_tree(*id).is_ok());
+                    self.tree(git, entry.id(), was)?;
+                }
+                Kind::File | Kind::Symlink | Kind::Unnameable => self.add(entry.id()),
+                // The commit it names is in another repository.
+                Kind::Submodule => {}
+            }
+        }
+        self.add(new);
+        Ok(())
+    }
+}
+
+/// The folder and file ids on the way to a path in a tree, as far as they exist.
+pub(crate) fn ids_to(git: &Repository, root: Oid, path: &str, found: &mut BTreeSet<Oid>) -> Result<(), git2::Error> {
+    let mut here = (root, FOLDER);
+    found.insert(root);
+    for part in path.split('/') {
+        if kind_of(here.1) != Kind::Folder {
+            return Ok(());
+        }
+        let tree = git.find_tree(here.0)?;
+        let Some(entry) = tree.get_name(part) else { return Ok(()) };
+        here = (entry.id(), entry.filemode_raw());
+        found.insert(here.0);
+    }
+    Ok(())
+}
+
+/// One pack of exactly these objects. (libgit2's own in-memory store would pack whole trees again for each group.)
+pub(crate) fn encode(git: &Repository, ids: impl IntoIterator<Item = Oid>) -> Result<Vec<u8>, git2::Error> {
+    let mut builder = git.packbuilder()?;
+    // Packs are small, and threads would make their bytes differ from run to run.
+    builder.set_threads(1);
+    for id in ids {
+        builder.insert_object(id, None)?;
+    }
+    let mut bytes = git2::Buf::new();
+    builder.write_buf(&mut bytes)?;
+    Ok(bytes.to_vec())
+}
+
+/// Puts a pack with its index into an object store (`…/objects`) and returns once both are on the disk. It appears whole or not at all.
+pub(crate) fn store(objects: &Path, bytes: &[u8]) -> Result<String, Trouble> {
+    let folder = objects.join("pack");
+    let sort = |source: io::Error| Trouble::from_io("write to", &folder, source);
+    std::fs::create_dir_all(&folder).map_err(sort)?;
+    let git = |error: git2::Error| Trouble::from_git(&folder.display().to_string(), None, error);
+    let mut indexer = Indexer::new(None, &folder, 0o444, false).map_err(git)?;
+    indexer.write_all(bytes).map_err(|source| match source.into_inner().map(|inner| inner.downcast::<git2::Error>()) {
+        Some(Ok(error)) => git(*error),
+        Some(Err(other)) => sort(io::Error::other(other)),
+        None => sort(io::Error::other("the pack could not be written")),
+    })?;
+    let name = indexer.commit().map_err(git)?;
+    for extension in ["pack", "idx"] {
+        let path = folder.join(format!("pack-{name}.{extension}"));
+        File::open(&path).and_then(|file| file.sync_all()).map_err(|source| Trouble::from_io("flush", &path, source))?;
+    }
+    sync_folder(&folder).map_err(sort)?;
+    Ok(name)
+}
+
+/// Names in a folder are on the disk only when the folder is.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}

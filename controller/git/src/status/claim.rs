@@ -1,0 +1,290 @@
+//! Claiming the right to write (rules 1 to 5), and reading every ledger once.
+
+use super::keeper::{CLUSTERS, Claim, Keeper, WALK, about, local, revision};
+use super::person;
+use crate::chain::Outbox;
+use crate::commit::{Draft, Edit, Group};
+use crate::mirror::Head;
+use crate::push::{Pushed, Refusal};
+use drydock_engine::ports::{ClaimError, StoreError, TakeOver};
+use drydock_model::ids::{ClusterName, Epoch};
+use drydock_model::ledger::{Event, Word};
+use drydock_model::time::{Millis, Stamp, Timestamp};
+use drydock_spec::wire::root::{self, Root};
+use drydock_spec::wire::words::Said;
+use drydock_spec::wire::{FACTS_FILE, ROOT_FILE, SCHEMA, message};
+use git2::Oid;
+use std::collections::{BTreeMap, BTreeSet};
+use tracing::warn;
+
+/// Claims of one name within the hour that cost nothing (rule 1).
+const FREE_CLAIMS: usize = 3;
+/// The first wait after those; it doubles.
+const FIRST_WAIT: Millis = Millis::minutes(1);
+/// Losing a race this often in a row means a fight; the next try waits.
+const RACES: usize = 8;
+
+/// What the branch says, from the last claim on.
+struct Survey {
+    root: Root,
+    /// Clusters that somebody else wrote to: the commit, and the last one whose tree counts.
+    touched: BTreeMap<ClusterName, (Oid, Oid)>,
+    /// Clusters of which a foreign commit was accepted and no entry was written since: where their ledger stands.
+    accepted: BTreeMap<ClusterName, Oid>,
+    /// Words that no entry of their cluster has taken in yet, oldest first.
+    words: Vec<Said>,
+}
+
+impl Keeper {
+    pub(super) fn claim(&mut self, take_over: TakeOver, now: Timestamp, dice: (u64, u64)) -> Result<Epoch, ClaimError> {
+        for _ in 0..RACES {
+            let head = match self.mirror.fetch(std::slice::from_ref(&self.branch)) {
+                Ok(heads) => heads.of(&self.branch),
+                Err(trouble) => return Err(ClaimError::Unreachable(trouble.to_string())),
+            };
+            let Head::At(head) = head else { return Err(ClaimError::NoBranch(self.branch.full().to_owned())) };
+            let survey = self.survey(head)?;
+            self.allowed(&survey.root, take_over, now)?;
+            let number = survey.root.epoch.as_ref().map_or(0, |e| e.number) + 1;
+            if let Some(epoch) = self.try_claim(head, &survey, number, now, dice)? {
+                return Ok(epoch);
+            }
+        }
+        Err(ClaimError::Refused(format!("the branch moved {RACES} times while it was being claimed")))
+    }
+
+    /// Whether this controller may claim now.
+    fn allowed(&self, root: &Root, take_over: TakeOver, now: Timestamp) -> Result<(), ClaimError> {
+        if root.epoch.is_some() && root.name != self.name && take_over == TakeOver::No {
+            return Err(ClaimError::HeldBy { holder: root.name.clone() });
+        }
+        let recent = root.recent(now);
+        if root.name == self.name
+            && recent.len() >= FREE_CLAIMS
+            && let Some(last) = recent.iter().max()
+        {
+            let doubled = FIRST_WAIT.times(1 << (recent.len() - FREE_CLAIMS).min(16));
+            let passed = now.since(*last);
+            if passed < doubled {
+                let claims = u32::try_from(recent.len()).unwrap_or(u32::MAX);
+                return Err(ClaimError::TooMany { claims, wait: Millis(doubled.0 - passed.0) });
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the claim and pushes it; nothing if the branch moved meanwhile.
+    fn try_claim(
+        &mut self,
+        head: Oid,
+        survey: &Survey,
+        number: u32,
+        now: Timestamp,
+        dice: (u64, u64),
+    ) -> Result<Option<Epoch>, ClaimError> {
+        let nonce = format!("{:08x}{:08x}", dice.0 & 0xffff_ffff, dice.1 & 0xffff_ffff);
+        let epoch = Epoch { number, nonce: nonce.parse().map_err(|_| ClaimError::Local("the nonce is no nonce".to_owned()))? };
+        self.take_up(head, survey, &epoch).map_err(|error| ClaimError::Local(error.to_string()))?;
+        let mut root = survey.root.claimed(&self.name, epoch.clone(), now);
+        root.unaccepted = self.unaccepted();
+        let mut edits = vec![Edit::Put { path: ROOT_FILE.to_owned(), bytes: root.encode().into_bytes() }];
+        edits.extend(self.heard(survey));
+        let who = person(&self.name, now);
+        let draft = Draft { edits, message: message::claim_message(&self.name, &epoch), author: who.clone(), committer: who };
+        let trouble = |error: String| ClaimError::Local(error);
+        let mut group = Group::begin(&self.mirror, Some(head)).map_err(|e| trouble(e.to_string()))?;
+        let commit = group.add(&draft, &self.key).map_err(|e| trouble(e.to_string()))?;
+        group.store(&self.mirror).map_err(|e| trouble(e.to_string()))?;
+        match self.mirror.push(&self.branch, Some(head), commit) {
+            Pushed::Landed => {}
+            Pushed::Rejected { why: Refusal::Moved, .. } => return Ok(None),
+            Pushed::Rejected { why, .. } => return Err(ClaimError::Refused(why.to_string())),
+            Pushed::NotSent(trouble) => return Err(ClaimError::Unreachable(trouble.to_string())),
+            // It may land yet (rule 6). The next try looks; if it is there by then it is a claim of our name, and we claim above it.
+            Pushed::Unknown(trouble) => match self.mirror.fetch(std::slice::from_ref(&self.branch)).map(|h| h.of(&self.branch)) {
+                Ok(Head::At(now)) if now == commit => {}
+                Ok(_) | Err(_) => return Err(ClaimError::Unreachable(trouble.to_string())),
+            },
+        }
+        self.mirror.fetch(std::slice::from_ref(&self.branch)).map_err(|e| ClaimError::Unreachable(e.to_string()))?;
+        self.put_aside(commit, &epoch).map_err(|error| ClaimError::Local(error.to_string()))?;
+        self.claim = Some(Claim { epoch: epoch.clone(), commit });
+        Ok(Some(epoch))
+    }
+
+    /// Words that were said and not written into a ledger yet are written with the claim, so that none is lost with a second one.
+    fn heard(&self, survey: &Survey) -> Vec<Edit> {
+        let mut told: BTreeSet<&ClusterName> = survey.accepted.keys().collect();
+        for said in &survey.words {
+            match said {
+                Said::Cluster { cluster, .. } => drop(told.insert(cluster)),
+                Said::ClockEverywhere { .. } => told.extend(self.clusters.keys()),
+                Said::Accept { .. } | Said::AcceptStatus { .. } => {}
+            }
+        }
+        let written = told.into_iter().filter_map(|cluster| self.clusters.get(cluster)).filter(|t| t.touched.is_none());
+        written
+            .filter_map(|tracked| {
+                let mut facts = tracked.facts.as_deref()?.clone();
+                facts.ledger = tracked.ledger.as_ref().ok()?.clone();
+                Some(Edit::Put { path: format!("{}/{FACTS_FILE}", tracked.folder), bytes: facts.encode().into_bytes() })
+            })
+            .collect()
+    }
+
+    /// Entries of an earlier process that never reached the branch belong to an older claim now: they are put aside for people to read.
+    fn put_aside(&mut self, claim: Oid, epoch: &Epoch) -> Result<(), StoreError> {
+        let mut old = Outbox::restore(&self.mirror, &self.branch).map_err(local)?;
+        let stranded: BTreeSet<Oid> = old.entries().iter().copied().collect();
+        if let (Some(tip), false) = (old.tip(), stranded.is_empty()) {
+            let side = crate::names::RefName::stranded(epoch.nonce.as_str()).map_err(local)?;
+            match self.mirror.push(&side, None, tip) {
+                Pushed::Landed => {
+                    warn!(entries = stranded.len(), side = side.full(), "entries of an earlier run were not on the branch; kept aside")
+                }
+                other => {
+                    warn!(?other, entries = stranded.len(), "entries of an earlier run were not on the branch, and could not be kept aside")
+                }
+            }
+            old.reparent(&self.mirror, &self.key, claim, &stranded, &|path| path.to_owned()).map_err(local)?;
+        }
+        self.outbox = Outbox::restore(&self.mirror, &self.branch).map_err(local)?;
+        Ok(())
+    }
+
+    /// Reads the branch from the last claim on, or from its root.
+    fn survey(&mut self, head: Oid) -> Result<Survey, ClaimError> {
+        let broken = |error: String| ClaimError::Local(error);
+        let base = self.last_claim(head)?;
+        let bytes = self.mirror.read(base, ROOT_FILE, root::MOST_BYTES).map_err(|e| broken(e.to_string()))?;
+        let root = String::from_utf8(bytes).map_err(|_| broken(format!("{ROOT_FILE} is not UTF-8")))?;
+        let root = match Root::decode(&root) {
+            Ok(root) => root,
+            Err(drydock_spec::wire::WireError::SchemaTooNew { needs, .. }) => {
+                return Err(ClaimError::SchemaTooNew { needs, reads: SCHEMA });
+            }
+            Err(other) => return Err(broken(other.to_string())),
+        };
+        let mut touched: BTreeMap<ClusterName, (Oid, Oid)> = BTreeMap::new();
+        for old in &root.unaccepted {
+            if let (Ok(commit), Ok(good)) = (old.commit.as_str().parse(), old.good.as_str().parse()) {
+                touched.insert(old.cluster.clone(), (commit, good));
+            }
+        }
+        self.name_folders(head).map_err(|e| broken(e.to_string()))?;
+        let mut words: Vec<Said> = Vec::new();
+        let mut accepted_from: BTreeMap<ClusterName, Oid> = BTreeMap::new();
+        let mut commits = self.mirror.walk(head, Some(base), WALK).map_err(|e| broken(e.to_string()))?.commits;
+        commits.reverse();
+        for commit in commits {
+            let facts = self.mirror.commit(commit).map_err(|e| broken(e.to_string()))?;
+            let parent = facts.parents.first().copied();
+            if let Some(said) = self.word(commit, parent).map_err(|e| broken(e.to_string()))? {
+                if let Said::AcceptStatus { commit: accepted, .. } = &said {
+                    let harmless = |(_, (commit, _)): &(&ClusterName, &(Oid, Oid))| revision(*commit) == *accepted;
+                    let found: Vec<(ClusterName, Oid)> = touched.iter().filter(harmless).map(|(c, (_, good))| (c.clone(), *good)).collect();
+                    for (cluster, good) in found {
+                        touched.remove(&cluster);
+                        accepted_from.insert(cluster, good);
+                    }
+                }
+                words.push(said);
+            } else if self.mirror.verify(commit, &self.controllers).is_ok() {
+                // An entry has taken in every word to its cluster that came before it.
+                if let Some(cluster) = about(&facts.message) {
+                    accepted_from.remove(&cluster);
+                    words.retain(|said| !matches!(said, Said::Cluster { cluster: to, .. } if *to == cluster));
+                }
+            } else {
+                for cluster in self.touched_by(parent, commit).map_err(|e| broken(e.to_string()))? {
+                    touched.entry(cluster).or_insert((commit, parent.unwrap_or(base)));
+                }
+            }
+        }
+        Ok(Survey { root, touched, accepted: accepted_from, words })
+    }
+
+    /// The newest commit that a known controller signed and that changed the claim, or the root commit.
+    fn last_claim(&self, head: Oid) -> Result<Oid, ClaimError> {
+        let broken = |error: String| ClaimError::Local(error);
+        let mut at = head;
+        for _ in 0..WALK {
+            let parent = self.mirror.commit(at).map_err(|e| broken(e.to_string()))?.parents.first().copied();
+            let here = self.mirror.identity(at, ROOT_FILE).map_err(|e| broken(e.to_string()))?;
+            let before = parent.map_or(Ok(None), |p| self.mirror.identity(p, ROOT_FILE)).map_err(|e| broken(e.to_string()))?;
+            let known = self.mirror.verify(at, &self.controllers).is_ok() || self.mirror.verify(at, &self.persons).is_ok();
+            if here.is_some() && here != before && known {
+                return Ok(at);
+            }
+            match parent {
+                Some(parent) => at = parent,
+                None => break,
+            }
+        }
+        Err(ClaimError::Unsigned { commit: revision(head) })
+    }
+
+    /// Which folder of the branch belongs to which cluster.
+    fn name_folders(&mut self, head: Oid) -> Result<(), StoreError> {
+        self.folders.clear();
+        self.clusters.clear();
+        for change in self.mirror.changed(None, head, CLUSTERS).map_err(local)? {
+            let Some(folder) = change.path.strip_suffix(FACTS_FILE).and_then(|f| f.strip_suffix('/')) else { continue };
+            // Where the facts cannot be read the folder names the cluster, as a file is called like its cluster by custom.
+            let cluster = match self.facts_at(head, folder) {
+                Ok(Some(facts)) => Some(facts.cluster),
+                Ok(None) | Err(_) => folder.rsplit('/').next().and_then(|name| name.parse().ok()),
+            };
+            if let Some(cluster) = cluster {
+                self.folders.insert(folder.to_owned(), cluster);
+            }
+        }
+        Ok(())
+    }
+
+    /// Every ledger under the new claim, words included.
+    fn take_up(&mut self, head: Oid, survey: &Survey, epoch: &Epoch) -> Result<(), StoreError> {
+        let folders: Vec<(String, ClusterName)> = self.folders.iter().map(|(f, c)| (f.clone(), c.clone())).collect();
+        for (folder, cluster) in folders {
+            match survey.touched.get(&cluster) {
+                Some((commit, good)) => {
+                    self.clusters.remove(&cluster);
+                    self.load(&folder, *good, Some(epoch));
+                    self.touch(&cluster, *commit, *good);
+                }
+                None => {
+                    let from = survey.accepted.get(&cluster).copied().unwrap_or(head);
+                    self.clusters.remove(&cluster);
+                    self.load(&folder, from, Some(epoch));
+                }
+            }
+        }
+        if let Some(accepted) = &survey.root.accepted {
+            self.share(|shared| {
+                if !shared.accepted.contains(accepted) {
+                    shared.accepted.push(accepted.clone());
+                }
+            });
+        }
+        for said in &survey.words {
+            match said {
+                Said::Cluster { cluster, word } => self.apply_word(cluster, word),
+                Said::ClockEverywhere { reason } => {
+                    let all: Vec<ClusterName> = self.clusters.keys().cloned().collect();
+                    for cluster in all {
+                        self.apply_word(&cluster, &Word::Clock { reason: reason.clone() });
+                    }
+                }
+                Said::Accept { revision, .. } => self.share(|shared| shared.let_in = Some(revision.clone())),
+                Said::AcceptStatus { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_word(&mut self, cluster: &ClusterName, word: &Word) {
+        if let Some(Ok(ledger)) = self.clusters.get_mut(cluster).map(|t| &mut t.ledger) {
+            ledger.apply(&Event::Word(word.clone()), Stamp::Unknown);
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Entries become commits, and commits reach the remote: the same objects, until their fate is known (rules 6 to 9).
+
+use super::keeper::{Keeper, Tracked, local, revision};
+use super::person;
+use crate::chain::{RefusedEntry, Sent};
+use crate::commit::{Draft, Edit};
+use crate::mirror::Head;
+use drydock_engine::ports::{Appended, Record, StoreError};
+use drydock_model::ledger::Ledger;
+use drydock_spec::wire::facts::{Facts, Transition, Wanted};
+use drydock_spec::wire::status::ClusterStatus;
+use drydock_spec::wire::{FACTS_FILE, STATUS_FILE, folder, message};
+use git2::Oid;
+use std::collections::BTreeSet;
+use tracing::warn;
+
+/// Others' commits that may come between while we push; more in a row is somebody who does nothing else.
+const ROUNDS: usize = 8;
+
+impl Keeper {
+    /// Makes the commit of one entry; it survives a crash from here on.
+    pub(super) fn commit(&mut self, record: Record) -> Result<Oid, StoreError> {
+        let Some(claim) = self.claim.clone() else { return Err(StoreError::Local("this controller has no claim".to_owned())) };
+        let folder = folder(&record.path).to_owned();
+        let tracked = self.clusters.get(&record.cluster);
+        if let Some((commit, _)) = tracked.and_then(|t| t.touched) {
+            return Err(StoreError::Touched { commit: revision(commit) });
+        }
+        let (mut ledger, before) = match tracked.map(|t| (&t.ledger, &t.facts)) {
+            Some((Ok(ledger), facts)) => (ledger.clone(), facts.as_deref()),
+            Some((Err(gap), _)) => return Err(StoreError::Local(gap.to_string())),
+            None => (Ledger::new(claim.epoch), None),
+        };
+        for event in &record.events {
+            ledger.apply(event, record.stamp);
+        }
+        let facts = Facts::new(transition(record, ledger), before);
+        let status = ClusterStatus::of(&facts).encode();
+        let mut edits = vec![
+            Edit::Put { path: format!("{folder}/{FACTS_FILE}"), bytes: facts.encode().into_bytes() },
+            Edit::Put { path: format!("{folder}/{STATUS_FILE}"), bytes: status.into_bytes() },
+        ];
+        // The cluster's file was moved in the desired tree; the status tree follows.
+        if let Some(old) = tracked.map(|t| t.folder.clone()).filter(|old| *old != folder) {
+            edits.extend([FACTS_FILE, STATUS_FILE].map(|file| Edit::Remove { path: format!("{old}/{file}") }));
+            self.folders.remove(&old);
+        }
+        let who = person(&self.name, facts.at);
+        let draft = Draft { edits, message: message::message(&facts), author: who.clone(), committer: who };
+        let mut group = self.outbox.begin(&self.mirror).map_err(local)?;
+        let entry = group.add(&draft, &self.key).map_err(local)?;
+        self.outbox.append(&self.mirror, group).map_err(local)?;
+        let cluster = facts.cluster.clone();
+        self.folders.insert(folder.clone(), cluster.clone());
+        self.clusters.insert(cluster, Tracked { folder, ledger: Ok(facts.ledger.clone()), facts: Some(Box::new(facts)), touched: None });
+        Ok(entry)
+    }
+
+    /// Sends what is not there yet, unless whoever held the lock before has sent this entry with its own.
+    pub(super) fn push(&mut self, cluster: &drydock_model::ids::ClusterName, entry: Oid) -> Result<Appended, StoreError> {
+        if !self.outbox.entries().contains(&entry) {
+            return self.fate(cluster);
+        }
+        match self.send()? {
+            None => self.fate(cluster),
+            Some(why) => Ok(Appended::Pending(why)),
+        }
+    }
+
+    /// What became of an entry that is in the outbox no more.
+    fn fate(&mut self, cluster: &drydock_model::ids::ClusterName) -> Result<Appended, StoreError> {
+        if let Some(why) = self.refused.remove(cluster) {
+            return Err(StoreError::Refused(why));
+        }
+        match self.clusters.get(cluster).and_then(|t| t.touched) {
+            Some((commit, _)) => Err(StoreError::Touched { commit: revision(commit) }),
+            None => Ok(Appended::Pushed),
+        }
+    }
+
+    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
+        match self.send()? {
+            None => Ok(()),
+            Some(why) => Err(StoreError::Local(format!("{} entries are not on the branch yet: {why}", self.outbox.entries().len()))),
+        }
+    }
+
+    /// Sends the outbox. Nothing when everything is confirmed, else why not.
+    pub(super) fn send(&mut self) -> Result<Option<String>, StoreError> {
+        let Some(claim) = self.claim.clone() else { return Ok(Some("this controller has no claim".to_owned())) };
+        let mut sent = self.outbox.send(&mut self.mirror);
+        // `send` has nothing to do with an empty outbox; what the remote lost is only seen against what it had confirmed.
+        if let (Sent::Confirmed, Some(base)) = (&sent, self.outbox.base())
+            && self.outbox.entries().is_empty()
+        {
+            let head = self.mirror.last_seen(&self.branch);
+            let gone_back = match head {
+                Head::Absent => true,
+                Head::At(head) => head != base && self.mirror.is_ancestor(head, base).map_err(local)?,
+            };
+            if gone_back {
+                sent = Sent::Rewound { to: head };
+            }
+        }
+        for _ in 0..ROUNDS {
+            sent = match sent {
+                Sent::Confirmed => return self.step_onto_head(),
+                Sent::Diverged { head } => {
+                    self.take_in(Head::At(head), &claim)?;
+                    self.move_onto(head, &BTreeSet::new())?;
+                    self.outbox.send(&mut self.mirror)
+                }
+                Sent::Rewound { to } => {
+                    warn!(?to, "the remote lost what it had confirmed; it is given the same commits again");
+                    self.outbox.send_onto(&mut self.mirror, to)
+                }
+                Sent::Refused(why) => match self.outbox.isolate(&mut self.mirror, why) {
+                    RefusedEntry::Found { commit, why } => {
+                        self.drop_refused(commit, &why.to_string())?;
+                        self.outbox.send(&mut self.mirror)
+                    }
+                    RefusedEntry::None => Sent::Confirmed,
+                    RefusedEntry::Stopped(Sent::Refused(why)) => return Ok(Some(why.to_string())),
+                    RefusedEntry::Stopped(other) => other,
+                },
+                Sent::NotSent(trouble) | Sent::Unknown(trouble) => return Ok(Some(trouble.to_string())),
+            };
+        }
+        Ok(Some(format!("the branch moved {ROUNDS} times while it was being written")))
+    }
+
+    /// With nothing left to send, what others put on top is what the next entry stands on.
+    fn step_onto_head(&mut self) -> Result<Option<String>, StoreError> {
+        if let (Head::At(head), Some(base)) = (self.mirror.last_seen(&self.branch), self.outbox.base())
+            && head != base
+            && self.mirror.is_ancestor(base, head).map_err(local)?
+        {
+            self.move_onto(head, &BTreeSet::new())?;
+        }
+        Ok(None)
+    }
+
+    /// Brings the entries onto another commit; those whose cluster somebody else wrote to are left behind, and their ledger with them.
+    fn move_onto(&mut self, head: Oid, skip: &BTreeSet<Oid>) -> Result<(), StoreError> {
+        let moved = self.outbox.reparent(&self.mirror, &self.key, head, skip, &part_of).map_err(local)?;
+        let left: BTreeSet<String> = moved.left.iter().flat_map(|conflict| conflict.subtrees.clone()).collect();
+        for folder in left {
+            if let Some(cluster) = self.folders.get(&folder).cloned() {
+                self.touch(&cluster, head, head);
+            }
+        }
+        Ok(())
+    }
+
+    /// Rule 9: one cluster's refused entry does not hold up the others. Its ledger goes back to what the branch says.
+    fn drop_refused(&mut self, entry: Oid, why: &str) -> Result<(), StoreError> {
+        let Some(base) = self.outbox.base() else { return Ok(()) };
+        let message = self.mirror.commit(entry).map_err(local)?.message;
+        let cluster = super::keeper::about(&message);
+        self.move_onto(base, &BTreeSet::from([entry]))?;
+        if let Some(cluster) = cluster {
+            warn!(%cluster, why, "the server refused this cluster's entry");
+            self.refused.insert(cluster.clone(), why.to_owned());
+            let epoch = self.claim.as_ref().map(|c| c.epoch.clone());
+            if let Some(tracked) = self.clusters.remove(&cluster) {
+                let tip = self.outbox.tip().unwrap_or(base);
+                self.load(&tracked.folder, tip, epoch.as_ref());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A cluster's part of the tree is its folder; everything else is its own part.
+fn part_of(path: &str) -> String {
+    path.rsplit_once('/').map_or_else(|| path.to_owned(), |(folder, _)| folder.to_owned())
+}
+
+fn transition(record: Record, ledger: Ledger) -> Transition {
+    let w = &record.wanted;
+    let wanted = Wanted {
+        path: w.path.clone(),
+        revision: w.revision.clone(),
+        desired: (*w.desired).clone(),
+        addresses: w.addresses.clone(),
+        problem: w.problem.clone(),
+        warnings: w.warnings.clone(),
+    };
+    Transition {
+        cluster: record.cluster,
+        at: record.at,
+        stamp: record.stamp,
+        events: record.events,
+        decision: record.decision,
+        report: record.report,
+        observed: record.observed,
+        wanted,
+        ledger,
+    }
+}

@@ -1,0 +1,168 @@
+//! What must be true before a node is taken out: rules 13 to 16 and laws S1, S2, S3, S4, S10, S11, S15. Asked when Vacate is opened, and again when
+//! it is first performed.
+
+use crate::clock::{CLOCKS_APART, clock_apart};
+use crate::eye::{Eye, No};
+use crate::storage::settled;
+use drydock_model::desired::WorkloadPolicy;
+use drydock_model::fact::Gap;
+use drydock_model::ids::NodeName;
+use drydock_model::observed::{MemberState, Witness};
+use drydock_model::plan::{HoldReason, WaitingOn};
+use drydock_model::step::Purpose;
+use drydock_model::time::Millis;
+
+/// All guards to begin, cheapest to explain first.
+pub(crate) fn guards(eye: &Eye<'_>, node: &NodeName, purpose: Purpose) -> Result<(), No> {
+    eye.confirmed()?;
+    eye.stopped()?;
+    window(eye, purpose)?;
+    everybody_answers(eye)?;
+    clocks(eye)?;
+    members(eye)?;
+    eye.up(node)?;
+    eye.others_up(node)?;
+    nobody_services(eye)?;
+    settled(eye.storage()?).map_err(WaitingOn::StorageRepair)?;
+    quorum(eye, node)?;
+    room(eye, node)?;
+    Ok(())
+}
+
+/// S3: the window stays open for all of one node's remaining steps and its way back.
+pub(crate) fn window(eye: &Eye<'_>, purpose: Purpose) -> Result<(), No> {
+    let windows = &eye.s.desired.maintenance.windows;
+    let needed = eye.s.desired.node_budget(purpose);
+    if let Some(longest) = windows.longest()
+        && longest < needed
+    {
+        return Err(HoldReason::NoWindowFits { needed, longest }.into());
+    }
+    let Some(open) = windows.open_span(eye.now()) else {
+        return Err(WaitingOn::WindowOpens(windows.next_open(eye.now())).into());
+    };
+    match open.closes {
+        Some(closes) if closes.since(eye.now()) < needed => {
+            Err(WaitingOn::WindowTooShort { needed, opens: windows.next_open(closes) }.into())
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Rule 13: every member answers for itself, is who the ledger knows, and carries our fence.
+fn everybody_answers(eye: &Eye<'_>) -> Result<(), No> {
+    for name in eye.named() {
+        let facts = eye.node(name);
+        let id = eye.need(name, "identity", &facts.id)?;
+        if eye.ledger.known.get(name) != Some(id) {
+            return Err(HoldReason::NodeReplaced { node: name.clone() }.into());
+        }
+        let needed = eye.fence_needed(name);
+        let carries = eye.memory(name)?.fence.as_ref().and_then(|f| f.compare(&needed));
+        match carries {
+            Some(std::cmp::Ordering::Equal | std::cmp::Ordering::Greater) => {}
+            Some(std::cmp::Ordering::Less) | None => {
+                return Err(
+                    WaitingOn::Answer { node: name.clone(), fact: "our fence".to_owned(), gap: Gap::Missing("it".to_owned()) }.into()
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Rule 15.
+fn clocks(eye: &Eye<'_>) -> Result<(), No> {
+    if let Some(last) = eye.ledger.last_stamp
+        && eye.now() < last
+        && !eye.ledger.clock_accepted
+    {
+        return Err(WaitingOn::Clocks { by: last.since(eye.now()) }.into());
+    }
+    match clock_apart(eye.s.observed) {
+        Some(by) if by <= CLOCKS_APART => Ok(()),
+        Some(by) => Err(WaitingOn::Clocks { by }.into()),
+        None => Err(WaitingOn::ClusterAnswer { fact: "clocks".to_owned(), gap: Gap::NotAsked }.into()),
+    }
+}
+
+/// The members that the cluster counts are the nodes that are desired: a node nobody named is a node nobody watches.
+pub(crate) fn members(eye: &Eye<'_>) -> Result<(), No> {
+    let view = eye.view.as_ref().map_err(Clone::clone)?;
+    let unnamed: Vec<NodeName> = view.members.keys().filter(|m| !eye.s.desired.nodes.contains(m)).cloned().collect();
+    let missing: Vec<NodeName> = eye.named().filter(|n| !view.members.contains_key(*n)).cloned().collect();
+    if unnamed.is_empty() && missing.is_empty() { Ok(()) } else { Err(HoldReason::MembersDiffer { unnamed, missing }.into()) }
+}
+
+/// No member is in the middle of an update that somebody else began.
+fn nobody_services(eye: &Eye<'_>) -> Result<(), No> {
+    for name in eye.named() {
+        if eye.need(name, "setup state", &eye.node(name).setup)?.running {
+            return Err(WaitingOn::Servicing { node: name.clone() }.into());
+        }
+    }
+    Ok(())
+}
+
+/// S4: the cluster and the pool survive without this node; votes are counted from the cluster, the cluster itself is asked too.
+pub(crate) fn quorum(eye: &Eye<'_>, node: &NodeName) -> Result<(), WaitingOn> {
+    let no = |why: &str| Err(WaitingOn::Quorum { without: node.clone(), why: why.to_owned() });
+    let view = eye.view.as_ref().map_err(Clone::clone)?;
+    let witness = view.witness == Witness::Online { vote: true };
+    let all = view.members.values().filter(|m| m.vote).count() + usize::from(witness);
+    let others = view
+        .members
+        .iter()
+        .filter(|(name, m)| *name != node && m.vote && !m.impaired && matches!(m.state, MemberState::Up | MemberState::Paused))
+        .count();
+    if (others + usize::from(witness)) * 2 <= all {
+        return no("the others hold no majority of the votes");
+    }
+    let lost = eye
+        .fresh(&eye.s.observed.cluster.would_lose_quorum)
+        .map_err(|gap| WaitingOn::ClusterAnswer { fact: "WillOfflineLoseQuorum".to_owned(), gap })?;
+    if lost.contains(node) {
+        return no("the cluster says that it would lose quorum");
+    }
+    let storage = eye.storage()?;
+    let total: u32 = storage.drives.values().map(|d| d.total).sum();
+    let good: u32 = storage.drives.iter().filter(|(name, _)| *name != node).map(|(_, d)| d.good).sum();
+    // A pool has no dynamic quorum: more than half of the drives, or half of them together with the tie-breaker (Microsoft: Understanding pool quorum).
+    let tie_breaker = matches!(view.witness, Witness::Online { .. });
+    if good * 2 > total || (good * 2 == total && tie_breaker) { Ok(()) } else { no("the storage pool would lose its quorum") }
+}
+
+/// S15: first fit of the node's roles, largest first, into what the others have free; or no virtual machine at all, where the policy says so.
+fn room(eye: &Eye<'_>, node: &NodeName) -> Result<(), No> {
+    let capacity =
+        eye.fresh(&eye.s.observed.cluster.capacity).map_err(|gap| WaitingOn::ClusterAnswer { fact: "memory for roles".to_owned(), gap })?;
+    match eye.s.desired.workload {
+        WorkloadPolicy::MustBeOff => {
+            let roles = capacity.nodes.values().map(|room| room.roles_mib.len()).sum::<usize>();
+            match u32::try_from(roles).unwrap_or(u32::MAX) {
+                0 => Ok(()),
+                roles => Err(WaitingOn::RolesRunning { roles }.into()),
+            }
+        }
+        WorkloadPolicy::LiveMigrate => {
+            let mut roles = capacity.nodes.get(node).map(|r| r.roles_mib.clone()).unwrap_or_default();
+            roles.sort_unstable_by(|a, b| b.cmp(a));
+            let mut free: Vec<u64> = capacity.nodes.iter().filter(|(name, _)| *name != node).map(|(_, r)| r.free_mib).collect();
+            for role in roles {
+                match free.iter_mut().find(|f| **f >= role) {
+                    Some(f) => *f -= role,
+                    None => return Err(WaitingOn::Room { node: node.clone() }.into()),
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Time until the next attempt after `used` failed ones: five minutes, doubling, at most an hour.
+pub(crate) fn backoff(used: u8) -> Millis {
+    const FIRST: Millis = Millis::minutes(5);
+    const MOST: Millis = Millis::hours(1);
+    let doubled = FIRST.times(1 << u64::from(used.saturating_sub(1)).min(10));
+    doubled.min(MOST)
+}

@@ -1,0 +1,282 @@
+//! What the planner sees: facts with their freshness, the quorate side's word on who is Up, and the small answers that guards share.
+
+use crate::clock::FRESH;
+use drydock_model::desired::{Standing, Version};
+use drydock_model::fact::{Fact, Gap};
+use drydock_model::ids::{EntryId, NodeId, NodeName, Place};
+use drydock_model::ledger::{Intent, Ledger};
+use drydock_model::observed::{Member, MemberState, Memory, NodeFacts, Storage, View, Witness};
+use drydock_model::order::{Expect, Order, Work};
+use drydock_model::paths::paths_to;
+use drydock_model::plan::{HoldReason, Remote, Situation, WaitingOn};
+use drydock_model::step::{Purpose, Step};
+use drydock_model::time::{Millis, Stamp, Timestamp};
+use std::sync::OnceLock;
+
+/// A situation whose ledger is known.
+pub(crate) struct Eye<'a> {
+    pub(crate) s: &'a Situation<'a>,
+    pub(crate) ledger: &'a Ledger,
+    /// What the quorate side says, or why nobody can say it.
+    pub(crate) view: Result<View, WaitingOn>,
+}
+
+/// Why a guard says no: something that passes, or something that needs a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum No {
+    Wait(WaitingOn),
+    Hold(HoldReason),
+}
+
+impl From<WaitingOn> for No {
+    fn from(why: WaitingOn) -> No {
+        No::Wait(why)
+    }
+}
+
+impl From<HoldReason> for No {
+    fn from(why: HoldReason) -> No {
+        No::Hold(why)
+    }
+}
+
+impl<'a> Eye<'a> {
+    pub(crate) fn new(s: &'a Situation<'a>, ledger: &'a Ledger) -> Eye<'a> {
+        let mut eye = Eye { s, ledger, view: Err(cluster_answer("members", Gap::NotAsked)) };
+        eye.view = eye.quorate_view();
+        eye
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.s.now.at
+    }
+
+    /// The nodes of the desired state that no person declared gone.
+    pub(crate) fn named(&self) -> impl Iterator<Item = &'a NodeName> {
+        let ledger = self.ledger;
+        self.s.desired.nodes.iter().filter(move |n| !ledger.gone.contains_key(*n))
+    }
+
+    pub(crate) fn node(&self, name: &NodeName) -> &'a NodeFacts {
+        static UNSEEN: OnceLock<NodeFacts> = OnceLock::new();
+        self.s.observed.nodes.get(name).unwrap_or_else(|| UNSEEN.get_or_init(|| NodeFacts::unknown(&Gap::NotAsked)))
+    }
+
+    /// The value of a fact, if it is known and was read lately (S10).
+    pub(crate) fn fresh<'f, T>(&self, fact: &'f Fact<T>) -> Result<&'f T, Gap> {
+        match fact {
+            Fact::Known { value, seen } if self.now().since(seen.from) <= FRESH => Ok(value),
+            Fact::Known { .. } => Err(Gap::Stale),
+            Fact::Unknown(gap) => Err(gap.clone()),
+        }
+    }
+
+    /// The value of a node's fact, or that it is waited for.
+    pub(crate) fn need<'f, T>(&self, node: &NodeName, name: &str, fact: &'f Fact<T>) -> Result<&'f T, WaitingOn> {
+        self.fresh(fact).map_err(|gap| WaitingOn::Answer { node: node.clone(), fact: name.to_owned(), gap })
+    }
+
+    pub(crate) fn memory(&self, node: &NodeName) -> Result<&'a Memory, WaitingOn> {
+        self.need(node, "memory of orders", &self.node(node).memory)
+    }
+
+    pub(crate) fn storage(&self) -> Result<&'a Storage, WaitingOn> {
+        self.fresh(&self.s.observed.cluster.storage).map_err(|gap| cluster_answer("storage", gap))
+    }
+
+    pub(crate) fn member(&self, node: &NodeName) -> Result<&Member, WaitingOn> {
+        match self.view.as_ref() {
+            Ok(view) => view.members.get(node).ok_or_else(|| WaitingOn::NotUp { node: node.clone(), state: "not a member".to_owned() }),
+            Err(why) => Err(why.clone()),
+        }
+    }
+
+    /// Whether the quorate side says that a node is in service, and it owes nothing (rules 13 and 22).
+    pub(crate) fn up(&self, node: &NodeName) -> Result<(), WaitingOn> {
+        let member = self.member(node)?;
+        let not = |state: &str| Err(WaitingOn::NotUp { node: node.clone(), state: state.to_owned() });
+        match member.state {
+            MemberState::Up if member.impaired => not("isolated or quarantined"),
+            MemberState::Up if self.owes(node) => not("in debt of an answer to an order that may still arrive"),
+            MemberState::Up => Ok(()),
+            MemberState::Down => not("Down"),
+            MemberState::Paused => not("Paused"),
+            MemberState::Joining => not("Joining"),
+            MemberState::Unknown => not("in an unknown state"),
+        }
+    }
+
+    /// S1: every other node is Up.
+    pub(crate) fn others_up(&self, node: &NodeName) -> Result<(), WaitingOn> {
+        self.named().filter(|other| *other != node).try_for_each(|other| self.up(other))
+    }
+
+    fn owes(&self, node: &NodeName) -> bool {
+        let Some(owed) = self.ledger.owes.get(node) else { return false };
+        let carried = self.node(node).memory.known().and_then(|m| m.fence.as_ref());
+        !carried.is_some_and(|f| matches!(f.compare(owed), Some(std::cmp::Ordering::Equal | std::cmp::Ordering::Greater)))
+    }
+
+    /// The fence a node must carry: our claim, and what it owes under it.
+    pub(crate) fn fence_needed(&self, node: &NodeName) -> Place {
+        let claim = self.ledger.claim();
+        match self.ledger.owes.get(node) {
+            Some(owed) if matches!(owed.compare(&claim), Some(std::cmp::Ordering::Greater)) => owed.clone(),
+            Some(_) | None => claim,
+        }
+    }
+
+    /// Rule 14: the remote was read in this lap and holds our entries as the newest of this cluster.
+    pub(crate) fn confirmed(&self) -> Result<(), WaitingOn> {
+        match self.s.remote {
+            Remote::Confirmed => Ok(()),
+            Remote::Unread(why) => Err(WaitingOn::Remote(why.clone())),
+            Remote::Touched { commit } => Err(WaitingOn::Remote(format!("commit {commit} was not written by this controller"))),
+        }
+    }
+
+    /// `suspend`, the stop file, or a stop mark on a node (S11, rule 27).
+    pub(crate) fn stopped(&self) -> Result<(), WaitingOn> {
+        if let Some(words) = self.s.stop {
+            return Err(WaitingOn::StopFile(words.to_owned()));
+        }
+        if let Some(suspend) = &self.s.desired.suspend
+            && suspend.until.is_none_or(|until| self.now() < until)
+        {
+            return Err(WaitingOn::Suspended { reason: suspend.reason.clone(), until: suspend.until });
+        }
+        for name in self.named() {
+            if let Some(mark) = self.node(name).memory.known().and_then(|m| m.stop.as_ref()) {
+                let words = format!("{} ({}, {})", mark.why, mark.who, mark.when);
+                return Err(WaitingOn::StopMark { node: name.clone(), words });
+            }
+        }
+        Ok(())
+    }
+
+    /// How a node's build stands to the target.
+    pub(crate) fn standing(&self, node: &NodeName) -> Result<Standing, WaitingOn> {
+        let build = self.need(node, "build", &self.node(node).build)?;
+        Ok(self.s.desired.target.standing(*build))
+    }
+
+    /// What is still to do about a node's registry.
+    pub(crate) fn registry(&self, node: &NodeName) -> Result<Registry, WaitingOn> {
+        let facts = self.node(node);
+        let values = self.need(node, "registry values", &facts.registry)?;
+        let build = self.need(node, "build", &facts.build)?;
+        let boot = self.need(node, "boot", &facts.boot)?;
+        let written = self.memory(node)?.registry_written.as_ref();
+        let right = values.refs_enable_metadata_validation == Some(0)
+            && (!self.small_allocations(Version::of_family(build.family)) || values.skip_small_local_allocations == Some(0));
+        let on_target = self.s.desired.target.standing(*build) != Standing::Below;
+        Ok(match written {
+            _ if !right => Registry::Wrong,
+            Some(in_boot) if *in_boot == boot.id => Registry::AwaitsRestart,
+            Some(_) => Registry::Effective,
+            // Values that are right but not ours may have been set after the last restart; only our own write knows its boot.
+            None if on_target => Registry::Effective,
+            None => Registry::Wrong,
+        })
+    }
+
+    /// Whether the articles ask for `SkipSmallLocalAllocations` too, on a node of this release.
+    pub(crate) fn small_allocations(&self, from: Option<Version>) -> bool {
+        let asks = |p: &&drydock_model::paths::UpgradePath| p.registry.iter().any(|v| v.name == "SkipSmallLocalAllocations");
+        let to = self.s.desired.target.version;
+        if from == Some(to) { paths_to(to).all(|p| asks(&p)) } else { paths_to(to).filter(|p| Some(p.from) == from).any(|p| asks(&p)) }
+    }
+
+    pub(crate) fn entry(&self, place: Place) -> EntryId {
+        EntryId { cluster: self.s.desired.cluster.clone(), place }
+    }
+
+    /// A new intent on a node, at the numbers that the ledger has for it.
+    pub(crate) fn intent(&self, step: Step, purpose: Purpose, node: &NodeId, again: bool) -> Intent {
+        let (seq, base) = self.ledger.place_for(step, again);
+        Intent {
+            entry: self.entry(Place { epoch: self.ledger.epoch.clone(), seq }),
+            base,
+            step,
+            purpose,
+            node: node.clone(),
+            spec: self.s.desired.spec.clone(),
+            revision: self.s.revision.clone(),
+            target: self.s.desired.target,
+            attempt: self.ledger.attempts_of(node, self.s.desired.target).number,
+            boot: self.node(&node.name).boot.known().map(|b| b.id.clone()),
+            opened: Stamp::Unknown,
+            cancelled: None,
+        }
+    }
+
+    /// The order of an intent, for the boot that was seen.
+    pub(crate) fn order(&self, intent: &Intent, expect: Expect) -> Result<Order, WaitingOn> {
+        let name = &intent.node.name;
+        let facts = self.node(name);
+        let boot = self.need(name, "boot", &facts.boot)?;
+        let build = facts.build.known().and_then(|b| Version::of_family(b.family));
+        let work = Work {
+            step: intent.step,
+            target: intent.target,
+            attempt: intent.attempt,
+            source: self.s.desired.source.clone(),
+            failback: self.s.desired.run.failback_mode,
+            small_allocations: self.small_allocations(build),
+        };
+        Ok(Order::step(intent.entry.clone(), intent.node.clone(), work, expect, boot.id.clone(), boot.up.plus(FRESH)))
+    }
+
+    /// How long an intent has been open; nothing where its stamp is unknown.
+    pub(crate) fn age(&self, since: Stamp) -> Millis {
+        since.known().map_or(Millis::ZERO, |t| self.now().since(t))
+    }
+
+    /// What the answering nodes say of the cluster, if they agree, name each other and hold the votes.
+    fn quorate_view(&self) -> Result<View, WaitingOn> {
+        let mut views: Vec<(&NodeName, &View)> = Vec::new();
+        let mut gap = None;
+        for name in self.named() {
+            match self.fresh(&self.node(name).view) {
+                Ok(view) => views.push((name, view)),
+                Err(why) => gap = Some(why),
+            }
+        }
+        let Some(((_, first), rest)) = views.split_first() else {
+            return Err(cluster_answer("members", gap.unwrap_or(Gap::NotAsked)));
+        };
+        let states = |v: &View| v.members.iter().map(|(n, m)| (n.clone(), m.state, m.vote, m.impaired)).collect::<Vec<_>>();
+        for (name, view) in rest {
+            if states(view) != states(first) || view.cluster != first.cluster {
+                return Err(cluster_answer("members", Gap::Disagree(format!("the members ({name} says otherwise)"))));
+            }
+        }
+        let held = views
+            .iter()
+            .filter(|(name, _)| {
+                first.members.get(*name).is_some_and(|m| m.vote && matches!(m.state, MemberState::Up | MemberState::Paused))
+            })
+            .count();
+        let witness = usize::from(first.witness == Witness::Online { vote: true });
+        let total = first.members.values().filter(|m| m.vote).count() + witness;
+        if (held + witness) * 2 <= total {
+            return Err(cluster_answer("members", Gap::Missing("the votes of a majority".to_owned())));
+        }
+        Ok((*first).clone())
+    }
+}
+
+/// How far a node's registry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Registry {
+    /// A value is not what the article asks for, or nobody knows since when it is.
+    Wrong,
+    /// Written in this boot.
+    AwaitsRestart,
+    /// In effect.
+    Effective,
+}
+
+fn cluster_answer(fact: &str, gap: Gap) -> WaitingOn {
+    WaitingOn::ClusterAnswer { fact: fact.to_owned(), gap }
+}

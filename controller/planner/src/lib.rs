@@ -1,0 +1,131 @@
+//! One situation in, one safe next step out.
+//!
+//! Pure: no I/O, no clock, no chance. Cannot fail, wait or log, and cannot tell why it was called. Same situation, same plan, byte for byte.
+//! [`plan`] goes through the same questions in the same order each time; the first that has an answer decides.
+
+mod begin;
+mod choose;
+mod clock;
+mod eye;
+mod open;
+mod report;
+mod storage;
+mod way;
+
+#[cfg(test)]
+mod tests;
+
+pub use clock::{FRESH, clock_apart, stamp};
+pub use storage::{own_damage_only, settled};
+
+use drydock_model::ledger::{Ledger, Outcome};
+use drydock_model::observed::NodeFacts;
+use drydock_model::order::Order;
+use drydock_model::plan::{Decision, HoldReason, Plan, Recheck, Remote, Situation, WaitingOn};
+use eye::Eye;
+
+/// The next step for one cluster, and what is said of it.
+pub fn plan(situation: &Situation<'_>) -> Plan {
+    let decision = decide(situation);
+    let report = report::report(situation, &decision);
+    Plan { decision, report }
+}
+
+fn decide(situation: &Situation<'_>) -> Decision {
+    let ledger = match situation.ledger.get() {
+        Ok(ledger) => ledger,
+        Err(gap) => return Decision::Wait(WaitingOn::Ledger(gap.clone()), Recheck::Usual),
+    };
+    let eye = Eye::new(situation, ledger);
+    for question in [memories, identities, tombstones_and_fences, out, open_intent, settling] {
+        if let Some(decision) = question(&eye) {
+            return decision;
+        }
+    }
+    if let Remote::Touched { commit } = situation.remote {
+        return Decision::Hold(HoldReason::StatusTouched { commit: commit.clone() });
+    }
+    choose::choose(&eye)
+}
+
+/// What the nodes remember must be what the ledger knows (rule 26).
+fn memories(eye: &Eye<'_>) -> Option<Decision> {
+    let ceiling = eye.ledger.ceiling();
+    for name in eye.named() {
+        let facts = eye.node(name);
+        let Some(fence) = facts.memory.known().and_then(|m| m.fence.clone()) else { continue };
+        match fence.compare(&ceiling) {
+            None => return Some(Decision::Hold(HoldReason::OtherClaim { node: name.clone(), shows: fence })),
+            Some(std::cmp::Ordering::Greater) => {
+                return Some(Decision::Hold(HoldReason::LedgerRewound { node: name.clone(), shows: fence }));
+            }
+            Some(std::cmp::Ordering::Less | std::cmp::Ordering::Equal) => {}
+        }
+    }
+    None
+}
+
+/// A name alone is nobody: every node is written down when first met, and another machine under its name needs a person.
+fn identities(eye: &Eye<'_>) -> Option<Decision> {
+    let mut strangers = Vec::new();
+    let mut clusters = std::collections::BTreeSet::new();
+    for name in eye.named() {
+        let Some(id) = eye.node(name).id.known() else { continue };
+        if id.name != *name {
+            return Some(Decision::Hold(HoldReason::NodeReplaced { node: name.clone() }));
+        }
+        match eye.ledger.known.get(name) {
+            None => strangers.push(id.clone()),
+            Some(known) if known.machine != id.machine => return Some(Decision::Hold(HoldReason::NodeReplaced { node: name.clone() })),
+            Some(known) if known != id => return Some(Decision::Hold(HoldReason::OtherCluster { node: name.clone() })),
+            Some(_) => {}
+        }
+        clusters.insert(id.cluster.clone());
+        if clusters.len() > 1 {
+            return Some(Decision::Hold(HoldReason::OtherCluster { node: name.clone() }));
+        }
+    }
+    (!strangers.is_empty()).then_some(Decision::Meet(strangers))
+}
+
+/// Every answering node hears of our claim, and of what it owes, before anything else is asked of it (rules 13 and 22).
+/// A node that is out and lost fence and marker together gets both back (rule 17).
+fn tombstones_and_fences(eye: &Eye<'_>) -> Option<Decision> {
+    let orders: Vec<Order> = eye.named().filter_map(|name| fence_for(eye, eye.node(name))).collect();
+    (!orders.is_empty()).then_some(Decision::Fence(orders))
+}
+
+fn fence_for(eye: &Eye<'_>, facts: &NodeFacts) -> Option<Order> {
+    let (id, memory) = (facts.id.known()?, facts.memory.known()?);
+    let needed = eye.fence_needed(&id.name);
+    let carries =
+        memory.fence.as_ref().is_some_and(|f| matches!(f.compare(&needed), Some(std::cmp::Ordering::Equal | std::cmp::Ordering::Greater)));
+    if carries {
+        return None;
+    }
+    let marker = way::lost_marker(eye.ledger, id, memory);
+    Some(Order::fence(eye.entry(needed), id.clone(), marker))
+}
+
+fn out(eye: &Eye<'_>) -> Option<Decision> {
+    eye.ledger.out.as_ref().map(|out| way::plan(eye, out))
+}
+
+fn open_intent(eye: &Eye<'_>) -> Option<Decision> {
+    eye.ledger.open.as_ref().map(|intent| open::plan(eye, intent))
+}
+
+/// The last node must have settled before anything new (S2).
+fn settling(eye: &Eye<'_>) -> Option<Decision> {
+    eye.ledger.settling.as_ref().map(|settling| match eye.confirmed() {
+        Ok(()) => Decision::Open(eye.intent(drydock_model::step::Step::Settle, settling.purpose, &settling.node, false)),
+        Err(why) => Decision::Wait(why, Recheck::Usual),
+    })
+}
+
+pub(crate) fn close(ledger: &Ledger, outcome: Outcome, heard: bool) -> Decision {
+    match &ledger.open {
+        Some(open) => Decision::Close { entry: open.entry.clone(), outcome, heard },
+        None => unreachable!("only an open intent is closed"),
+    }
+}

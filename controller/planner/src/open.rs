@@ -1,0 +1,362 @@
+//! An intent is open: perform it, watch it, or close it by what the node shows (rules 16, 18, 20 to 24).
+
+use crate::begin;
+use crate::close;
+use crate::eye::{Eye, No};
+use crate::storage::settled;
+use crate::way::{self, running, soon};
+use drydock_model::desired::Standing;
+use drydock_model::ledger::{Abandoned, Failure, Intent, Outcome};
+use drydock_model::observed::{ClusterService, DrainStatus, MarkerState, MemberState, Memory, Phase, WorkerState};
+use drydock_model::order::{Expect, MarkerExpected, Order, StorageExpected};
+use drydock_model::plan::{Decision, HoldReason, Recheck, WaitingOn};
+use drydock_model::step::Step;
+use drydock_model::time::Millis;
+use std::cmp::Ordering;
+
+/// How long after an act was started its first effect must be seen; longer than the slowest of them shows itself, shorter than a person's patience.
+const EFFECT: Millis = Millis::minutes(10);
+
+/// How long a guard that fails for want of facts is waited for before the intent is given up.
+const PATIENCE: Millis = Millis::minutes(10);
+
+/// How long storage must stay healed after a return; jobs appear some time after the resume.
+const SOAK: Millis = Millis::minutes(5);
+
+/// How an intent stands, by what the node shows.
+enum Verdict {
+    /// Its done-test holds.
+    Done,
+    /// It ended otherwise.
+    Failed(Failure),
+    /// The node has not consumed it.
+    Untouched,
+    /// At work.
+    Running(Option<u8>),
+}
+
+pub(crate) fn plan(eye: &Eye<'_>, intent: &Intent) -> Decision {
+    let verdict = match verdict(eye, intent) {
+        Ok(verdict) => verdict,
+        Err(decision) => return decision,
+    };
+    if intent.entry.place.epoch != eye.ledger.epoch {
+        return inherited(eye, intent, verdict);
+    }
+    match verdict {
+        Verdict::Done => close(eye.ledger, Outcome::Done, true),
+        Verdict::Failed(why) => close(eye.ledger, Outcome::Failed(why), true),
+        Verdict::Untouched => begin(eye, intent),
+        Verdict::Running(percent) => watch(eye, intent, percent),
+    }
+}
+
+/// Rule 20: an intent of an older claim is never performed again. The node has heard our fence by now, so nothing of it can still arrive.
+fn inherited(eye: &Eye<'_>, intent: &Intent, verdict: Verdict) -> Decision {
+    if let Err(why) = eye.confirmed() {
+        return soon(why);
+    }
+    match verdict {
+        Verdict::Done => close(eye.ledger, Outcome::Done, true),
+        Verdict::Failed(why) => close(eye.ledger, Outcome::Failed(why), true),
+        Verdict::Untouched => close(eye.ledger, Outcome::Abandoned(Abandoned::GuardFailed), true),
+        Verdict::Running(_) => match intent.step {
+            // Goes on by itself through its restarts; there is nothing to take up again until it shows where it ends.
+            Step::Reboot | Step::Restart if eye.node(&intent.node.name).memory.known().is_none() => {
+                running(&intent.node.name, intent.step, None)
+            }
+            Step::WriteRegistry | Step::Vacate | Step::Reboot | Step::Install | Step::Restart | Step::Return | Step::Settle => {
+                close(eye.ledger, Outcome::Inherited, true)
+            }
+        },
+    }
+}
+
+/// Not consumed yet: the guards are judged again (rule 16), then it is performed.
+fn begin(eye: &Eye<'_>, intent: &Intent) -> Decision {
+    let name = &intent.node.name;
+    let fence = eye.node(name).memory.known().and_then(|m| m.fence.as_ref());
+    let barred = fence.is_some_and(|f| matches!(f.compare(&intent.entry.place), Some(Ordering::Greater)));
+    if intent.cancelled.is_some() || barred {
+        return give_up(eye, intent, barred);
+    }
+    let unwanted = match (intent.step, &eye.ledger.out) {
+        (Step::Vacate, _) if intent.spec != eye.s.desired.spec && intent.target != eye.s.desired.target => Some(Abandoned::SpecChanged),
+        (Step::Vacate | Step::WriteRegistry, _) => eye.stopped().is_err().then_some(Abandoned::Suspended),
+        (Step::Reboot | Step::Install, Some(out)) => way::wants_back(eye, out),
+        (Step::Restart, Some(out)) if !beyond(eye, intent) => way::wants_back(eye, out),
+        (Step::Reboot | Step::Install | Step::Restart | Step::Return | Step::Settle, _) => None,
+    };
+    if unwanted.is_some() {
+        return Decision::Cancel(intent.entry.clone());
+    }
+    match guards(eye, intent) {
+        Ok(expect) => match eye.order(intent, expect) {
+            Ok(order) => Decision::Perform(vec![order]),
+            Err(why) => soon(why),
+        },
+        // A node that is out is not helped by giving up: its own way back decides. A node that is not out yet had better stay in.
+        Err(No::Wait(_)) if intent.step == Step::Vacate && eye.age(intent.opened) > PATIENCE => Decision::Cancel(intent.entry.clone()),
+        Err(No::Hold(_)) if intent.step == Step::Vacate => Decision::Cancel(intent.entry.clone()),
+        Err(No::Wait(WaitingOn::Remote(_))) if way::without_git_too_long(eye) => Decision::Cancel(intent.entry.clone()),
+        Err(No::Wait(why)) => soon(why),
+        Err(No::Hold(why)) => Decision::Hold(why),
+    }
+}
+
+/// The mark is in the ledger: the Cancel is sent until the node shows it, then the intent is closed.
+fn give_up(eye: &Eye<'_>, intent: &Intent, barred: bool) -> Decision {
+    if !barred {
+        return Decision::Perform(vec![Order::cancel(intent.cancel_entry(), intent.node.clone())]);
+    }
+    let why = match (&eye.ledger.out, eye.stopped()) {
+        (_, Err(_)) => Abandoned::Suspended,
+        (Some(_) | None, Ok(())) if intent.spec != eye.s.desired.spec => Abandoned::SpecChanged,
+        (Some(_) | None, Ok(())) => Abandoned::GuardFailed,
+    };
+    close(eye.ledger, Outcome::Abandoned(why), true)
+}
+
+fn beyond(eye: &Eye<'_>, intent: &Intent) -> bool {
+    let name = &intent.node.name;
+    eye.node(name).memory.known().is_some_and(|m| way::beyond(eye, name, m).is_some())
+}
+
+/// What must hold to perform, and what the node checks for itself.
+fn guards(eye: &Eye<'_>, intent: &Intent) -> Result<Expect, No> {
+    let name = &intent.node.name;
+    match (intent.step, &eye.ledger.out) {
+        (Step::Vacate, _) => {
+            begin::guards(eye, name, intent.purpose)?;
+            let build = *eye.need(name, "build", &eye.node(name).build)?;
+            Ok(Expect {
+                marker: MarkerExpected::Absent,
+                others_up: true,
+                storage: StorageExpected::Settled,
+                build: Some(build),
+                quorum: true,
+            })
+        }
+        (Step::WriteRegistry, _) => {
+            eye.confirmed()?;
+            Ok(Expect::NOTHING)
+        }
+        (Step::Restart, Some(out)) if beyond(eye, intent) => {
+            begin::quorum(eye, name)?;
+            Ok(way::expectations(Step::Restart, out, true))
+        }
+        (step @ (Step::Reboot | Step::Install | Step::Restart), Some(out)) => {
+            eye.confirmed()?;
+            way::carry_on(eye, name, step).map_err(refusal)?;
+            Ok(way::expectations(step, out, false))
+        }
+        (Step::Return | Step::Settle | Step::Reboot | Step::Install | Step::Restart, _) => Ok(Expect::NOTHING),
+    }
+}
+
+fn refusal(decision: Decision) -> No {
+    match decision {
+        Decision::Wait(on, _) => No::Wait(on),
+        Decision::Hold(why) => No::Hold(why),
+        Decision::Converged
+        | Decision::Fence(_)
+        | Decision::Meet(_)
+        | Decision::Open(_)
+        | Decision::Cancel(_)
+        | Decision::Perform(_)
+        | Decision::Close { .. } => unreachable!("a guard waits or holds"),
+    }
+}
+
+/// At work: is it still wanted, and in time?
+fn watch(eye: &Eye<'_>, intent: &Intent, percent: Option<u8>) -> Decision {
+    let name = &intent.node.name;
+    let late = eye.age(intent.opened) > eye.s.desired.budget(intent.step);
+    let unwanted = match (intent.step, &eye.ledger.out) {
+        (Step::Install, Some(out)) => way::wants_back(eye, out).is_some(),
+        (Step::Vacate, _) => eye.stopped().is_err(),
+        (Step::WriteRegistry | Step::Install | Step::Reboot | Step::Restart | Step::Return | Step::Settle, _) => false,
+    };
+    match intent.step {
+        Step::Install if intent.cancelled.is_some() && way::cancelled_long_ago(eye) => close(eye.ledger, Outcome::Superseded, true),
+        Step::Install if intent.cancelled.is_some() => Decision::Perform(vec![Order::cancel(intent.cancel_entry(), intent.node.clone())]),
+        Step::Install if late || unwanted => Decision::Cancel(intent.entry.clone()),
+        Step::Vacate if unwanted => close(eye.ledger, Outcome::Failed(Failure::Cancelled), true),
+        Step::Vacate if late => close(eye.ledger, Outcome::Failed(Failure::TimedOut), true),
+        Step::Restart | Step::Reboot if late => Decision::Hold(HoldReason::StepOverdue { node: name.clone(), step: intent.step }),
+        Step::WriteRegistry | Step::Vacate | Step::Install | Step::Reboot | Step::Restart | Step::Return | Step::Settle => {
+            running(name, intent.step, percent)
+        }
+    }
+}
+
+/// How an intent stands. What cannot be told yet is an early decision.
+fn verdict(eye: &Eye<'_>, intent: &Intent) -> Result<Verdict, Decision> {
+    if intent.step == Step::Settle {
+        return settle(eye, intent);
+    }
+    let name = &intent.node.name;
+    let facts = eye.node(name);
+    if let Err(gap) = eye.fresh(&facts.id) {
+        return Err(way::silence(eye, Some(intent), name, intent.step, gap));
+    }
+    let memory = eye.memory(name).map_err(soon)?;
+    let verdict = match intent.step {
+        Step::WriteRegistry => write_registry(eye, intent, memory)?,
+        Step::Vacate => vacate(eye, intent, memory)?,
+        Step::Reboot => reboot(eye, intent, memory)?,
+        Step::Install => install(eye, intent, memory)?,
+        Step::Restart => restart(eye, intent, memory)?,
+        Step::Return => returned(eye, intent, memory)?,
+        Step::Settle => unreachable!("answered above"),
+    };
+    Ok(verdict)
+}
+
+fn consumed(memory: &Memory, intent: &Intent) -> Option<Phase> {
+    memory.consumed.as_ref().filter(|c| c.place == intent.entry.place).map(|c| c.phase)
+}
+
+/// Consumed, and nothing seen of it yet.
+fn no_effect_yet(eye: &Eye<'_>, intent: &Intent) -> Verdict {
+    if eye.age(intent.opened) > EFFECT { Verdict::Failed(Failure::NoEffect) } else { Verdict::Running(None) }
+}
+
+fn write_registry(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Verdict, Decision> {
+    use crate::eye::Registry;
+    match (eye.registry(&intent.node.name).map_err(soon)?, consumed(memory, intent)) {
+        (Registry::AwaitsRestart | Registry::Effective, _) => Ok(Verdict::Done),
+        (Registry::Wrong, None) => Ok(Verdict::Untouched),
+        (Registry::Wrong, Some(Phase::PlatformRefused)) => Ok(Verdict::Failed(Failure::PlatformRefused)),
+        (Registry::Wrong, Some(Phase::Recorded | Phase::Started | Phase::Ended)) => Ok(no_effect_yet(eye, intent)),
+    }
+}
+
+fn vacate(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Verdict, Decision> {
+    let name = &intent.node.name;
+    let phase = match consumed(memory, intent) {
+        None => return Ok(Verdict::Untouched),
+        Some(Phase::PlatformRefused) => return Ok(Verdict::Failed(Failure::PlatformRefused)),
+        Some(phase @ (Phase::Recorded | Phase::Started | Phase::Ended)) => phase,
+    };
+    let member = eye.member(name).map_err(soon)?;
+    let marker = memory.marker.as_ref().filter(|m| m.vacate == intent.entry.place).map(|m| m.state);
+    let settled_by_now = phase == Phase::Ended || eye.age(intent.opened) > Millis::minutes(2);
+    match (marker, member.state) {
+        (Some(MarkerState::Suspended), MemberState::Paused) => Ok(match member.drain {
+            DrainStatus::Completed if member.roles == 0 => Verdict::Done,
+            DrainStatus::Failed => Verdict::Failed(Failure::DrainFailed),
+            DrainStatus::Completed | DrainStatus::InProgress | DrainStatus::NotInitiated => Verdict::Running(None),
+        }),
+        // Somebody resumed it, or paused it under our hands (rule 17). A resumed one is simply not out any more.
+        (None, MemberState::Up) if settled_by_now => Ok(Verdict::Failed(Failure::NoEffect)),
+        (None | Some(MarkerState::Suspending), MemberState::Paused) if settled_by_now => {
+            Err(Decision::Hold(HoldReason::PersonHasNode { node: name.clone() }))
+        }
+        (Some(MarkerState::Suspending | MarkerState::Suspended) | None, _) => Ok(Verdict::Running(None)),
+    }
+}
+
+fn reboot(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Verdict, Decision> {
+    let name = &intent.node.name;
+    let facts = eye.node(name);
+    let boot = &eye.need(name, "boot", &facts.boot).map_err(soon)?.id;
+    if consumed(memory, intent).is_none() {
+        return Ok(Verdict::Untouched);
+    }
+    if intent.boot.as_ref() == Some(boot) {
+        return Ok(no_effect_yet(eye, intent));
+    }
+    let setup = eye.need(name, "setup state", &facts.setup).map_err(soon)?;
+    let service = eye.need(name, "cluster service", &facts.service).map_err(soon)?;
+    Ok(if *service == ClusterService::Running && !setup.running { Verdict::Done } else { Verdict::Running(None) })
+}
+
+fn install(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Verdict, Decision> {
+    let name = &intent.node.name;
+    let facts = eye.node(name);
+    let build = eye.need(name, "build", &facts.build).map_err(soon)?;
+    if intent.target.standing(*build) == Standing::OnTarget {
+        return Ok(Verdict::Done);
+    }
+    let worker = eye.need(name, "worker", &facts.worker).map_err(soon)?.as_ref();
+    let consumed = consumed(memory, intent);
+    let Some(worker) = worker.filter(|w| w.target == intent.target && w.attempt == intent.attempt) else {
+        return Ok(match consumed {
+            None => Verdict::Untouched,
+            Some(Phase::PlatformRefused) => Verdict::Failed(Failure::PlatformRefused),
+            Some(Phase::Recorded | Phase::Started | Phase::Ended) if eye.age(intent.opened) > EFFECT => {
+                Verdict::Failed(Failure::WorkerDied)
+            }
+            Some(Phase::Recorded | Phase::Started | Phase::Ended) => Verdict::Running(None),
+        });
+    };
+    Ok(match &worker.state {
+        WorkerState::Staged => Verdict::Done,
+        WorkerState::Failed(f) => Verdict::Failed(Failure::WorkerFailed { code: f.code, doing: f.doing.clone() }),
+        WorkerState::Cancelled => Verdict::Failed(Failure::Cancelled),
+        WorkerState::Downloading(_) | WorkerState::Staging(_) if !worker.alive => Verdict::Failed(Failure::WorkerDied),
+        // Alive under an entry of its own: it is taken up again, not started a second time.
+        WorkerState::Downloading(_) | WorkerState::Staging(_) if consumed.is_none() && intent.cancelled.is_none() => Verdict::Untouched,
+        WorkerState::Downloading(p) => Verdict::Running(Some(p / 3)),
+        WorkerState::Staging(p) => Verdict::Running(Some(33 + p.min(&100) * 2 / 3)),
+    })
+}
+
+fn restart(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Verdict, Decision> {
+    let name = &intent.node.name;
+    let facts = eye.node(name);
+    let build = eye.need(name, "build", &facts.build).map_err(soon)?;
+    let setup = eye.need(name, "setup state", &facts.setup).map_err(soon)?;
+    let boot = &eye.need(name, "boot", &facts.boot).map_err(soon)?.id;
+    if intent.target.standing(*build) != Standing::Below {
+        let service = eye.need(name, "cluster service", &facts.service).map_err(soon)?;
+        return Ok(if *service == ClusterService::Running && !setup.running { Verdict::Done } else { Verdict::Running(None) });
+    }
+    let commit = memory.commit.as_ref().filter(|c| c.target == intent.target && c.attempt == intent.attempt);
+    let restarted = commit.map_or(intent.boot.as_ref() != Some(boot), |c| c.boot != *boot);
+    let at_work = setup.running || setup.pending;
+    match (commit, consumed(memory, intent)) {
+        (Some(_), _) if restarted && !at_work => Ok(Verdict::Failed(Failure::RolledBack)),
+        (Some(_), _) if restarted => Ok(Verdict::Running(None)),
+        // Restarted, and remembers neither commit nor order: the rollback took the registry back too (rule 26).
+        (None, None) if restarted && !at_work => Ok(Verdict::Failed(Failure::RolledBack)),
+        (None, None) if restarted => Ok(Verdict::Running(None)),
+        (Some(_) | None, None) => Ok(Verdict::Untouched),
+        (Some(_) | None, Some(Phase::PlatformRefused)) => Ok(Verdict::Failed(Failure::PlatformRefused)),
+        (Some(_) | None, Some(Phase::Recorded | Phase::Started | Phase::Ended)) => Ok(no_effect_yet(eye, intent)),
+    }
+}
+
+fn returned(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Verdict, Decision> {
+    let name = &intent.node.name;
+    if memory.marker.is_none() && eye.member(name).is_ok_and(|m| m.state == MemberState::Up && !m.impaired) {
+        return Ok(Verdict::Done);
+    }
+    let service = eye.need(name, "cluster service", &eye.node(name).service).map_err(soon)?;
+    match (service, consumed(memory, intent)) {
+        (ClusterService::Running, None) => Ok(Verdict::Untouched),
+        (ClusterService::Stopped | ClusterService::Disabled, None) => Err(soon(WaitingOn::Answer {
+            node: name.clone(),
+            fact: "members".to_owned(),
+            gap: drydock_model::fact::Gap::ClusterServiceStopped,
+        })),
+        (_, Some(Phase::PlatformRefused)) => Ok(Verdict::Failed(Failure::PlatformRefused)),
+        (_, Some(Phase::Recorded | Phase::Started | Phase::Ended)) => Ok(no_effect_yet(eye, intent)),
+    }
+}
+
+/// Passive: storage heals, and stays healed for a while (S2).
+fn settle(eye: &Eye<'_>, intent: &Intent) -> Result<Verdict, Decision> {
+    let name = &intent.node.name;
+    let storage = eye.storage().map_err(|on| Decision::Wait(on, Recheck::Usual))?;
+    let late = eye.age(intent.opened) > eye.s.desired.budget(Step::Settle);
+    match settled(storage) {
+        Err(what) if late => Err(Decision::Hold(HoldReason::StorageStalled { node: name.clone(), what })),
+        Err(what) => Err(Decision::Wait(WaitingOn::StorageRepair(what), Recheck::Usual)),
+        Ok(()) => match intent.opened.known().map(|t| t + SOAK).filter(|until| eye.now() < *until) {
+            Some(until) => Err(Decision::Wait(WaitingOn::Soak { node: name.clone(), until }, Recheck::At(until))),
+            None => Ok(Verdict::Done),
+        },
+    }
+}

@@ -1,0 +1,553 @@
+//! The planner over single situations: a healthy cluster of four, one thing changed at a time.
+
+use super::plan;
+use drydock_model::desired::*;
+use drydock_model::fact::{Fact, Gap};
+use drydock_model::ids::*;
+use drydock_model::ledger::*;
+use drydock_model::observed::*;
+use drydock_model::plan::*;
+use drydock_model::step::{Purpose, Step};
+use drydock_model::time::{Millis, Now, Span, Stamp, Timestamp};
+use drydock_model::window::Windows;
+use std::collections::{BTreeMap, BTreeSet};
+
+const NOON: Timestamp = Timestamp(1_763_899_200_000);
+
+/// A situation that can be changed.
+struct Case {
+    desired: Desired,
+    ledger: Ledger,
+    observed: Observed,
+    remote: Remote,
+    stop: Option<&'static str>,
+    now: Timestamp,
+}
+
+fn name(n: u32) -> NodeName {
+    format!("N0{n}").parse().unwrap()
+}
+
+fn id(n: u32) -> NodeId {
+    NodeId {
+        name: name(n),
+        machine: format!("machine-{n}").parse().unwrap(),
+        cluster: "cluster".parse().unwrap(),
+        node: n.to_string().parse().unwrap(),
+    }
+}
+
+fn epoch() -> Epoch {
+    Epoch { number: 1, nonce: "ab12".parse().unwrap() }
+}
+
+fn known<T>(value: T) -> Fact<T> {
+    Fact::Known { value, seen: Span::at(NOON) }
+}
+
+fn node(n: u32, view: &View) -> NodeFacts {
+    NodeFacts {
+        id: known(id(n)),
+        boot: known(Boot { id: format!("boot-{n}").parse().unwrap(), up: Millis::hours(100) }),
+        clock: known(NOON),
+        build: known("20349.3692".parse().unwrap()),
+        memory: known(Memory {
+            fence: Some(Place { epoch: epoch(), seq: 0 }),
+            registry_written: Some("an-earlier-boot".parse().unwrap()),
+            ..Memory::default()
+        }),
+        registry: known(RegistryFacts { refs_enable_metadata_validation: Some(0), skip_small_local_allocations: Some(0) }),
+        worker: known(None),
+        setup: known(Setup::default()),
+        service: known(ClusterService::Running),
+        view: known(view.clone()),
+        disk_free: known(80 << 30),
+    }
+}
+
+fn four() -> Case {
+    let member = |n: u32| Member { state: MemberState::Up, drain: DrainStatus::NotInitiated, impaired: false, vote: true, roles: n };
+    let members: BTreeMap<_, _> = (1..=4).map(|n| (name(n), member(n))).collect();
+    let view = View { cluster: "cluster".parse().unwrap(), members, witness: Witness::Online { vote: false } };
+    let room = Room { free_mib: 65_536, roles_mib: vec![8_192, 4_096] };
+    let storage = Storage {
+        disks: BTreeMap::from([("Volume01".to_owned(), DiskState::Healthy)]),
+        jobs: Vec::new(),
+        drives: (1..=4).map(|n| (name(n), Drives { total: 4, good: 4, maintenance: 0 })).collect(),
+        pool_healthy: true,
+    };
+    let mut ledger = Ledger::new(epoch());
+    ledger.known = (1..=4).map(|n| (name(n), id(n))).collect();
+    Case {
+        desired: Desired {
+            cluster: "hospital-north".parse().unwrap(),
+            spec: "spec-1".parse().unwrap(),
+            nodes: (1..=4).map(name).collect(),
+            target: Target { version: Version::V23H2, revision: 0 },
+            source: BitsSource::WindowsUpdate,
+            method: Method::Rolling,
+            maintenance: Maintenance { windows: Windows::always(), overrun: Overrun::FinishNode },
+            run: RunOptions {
+                max_retries_per_node: 3,
+                max_failed_nodes: 1,
+                node_order: NodeOrder::FewestRolesFirst,
+                stop_after: None,
+                warn_after: None,
+                reboot_timeout: Millis::hours(1),
+                suspend_cluster_node_timeout: Millis::minutes(30),
+                wait_for_storage_repair_timeout: Millis::hours(8),
+                failback_mode: FailbackMode::Immediate,
+            },
+            workload: WorkloadPolicy::LiveMigrate,
+            suspend: None,
+            contact: None,
+            change: None,
+        },
+        ledger,
+        observed: Observed {
+            nodes: (1..=4).map(|n| (name(n), node(n, &view))).collect(),
+            cluster: ClusterFacts {
+                through: Some(name(4)),
+                storage: known(storage),
+                capacity: known(Capacity { nodes: (1..=4).map(|n| (name(n), room.clone())).collect() }),
+                level: known(Level { functional: 11, upgrade: 32_773 }),
+                would_lose_quorum: known(BTreeSet::new()),
+            },
+            span: Span::at(NOON),
+        },
+        remote: Remote::Confirmed,
+        stop: None,
+        now: NOON,
+    }
+}
+
+impl Case {
+    fn decide(&self) -> Decision {
+        let ledger = known(self.ledger.clone());
+        let revision = "abc123".parse().unwrap();
+        plan(&Situation {
+            desired: &self.desired,
+            revision: &revision,
+            ledger: &ledger,
+            remote: &self.remote,
+            observed: &self.observed,
+            stop: self.stop,
+            now: Now { at: self.now },
+        })
+        .decision
+    }
+
+    fn node(&mut self, n: u32) -> &mut NodeFacts {
+        self.observed.nodes.get_mut(&name(n)).unwrap()
+    }
+
+    fn memory(&mut self, n: u32) -> &mut Memory {
+        value(&mut self.node(n).memory)
+    }
+
+    fn view(&mut self, change: impl Fn(&mut View)) {
+        for facts in self.observed.nodes.values_mut() {
+            if let Fact::Known { value, .. } = &mut facts.view {
+                change(value);
+            }
+        }
+    }
+
+    fn member(&mut self, n: u32, change: impl Fn(&mut Member)) {
+        self.view(|view| change(view.members.get_mut(&name(n)).unwrap()));
+    }
+
+    fn storage(&mut self) -> &mut Storage {
+        value(&mut self.observed.cluster.storage)
+    }
+
+    /// Opens what the planner opens, and gives it back.
+    fn open(&mut self) -> Intent {
+        match self.decide() {
+            Decision::Open(intent) => {
+                self.ledger.apply(&Event::Opened(intent.clone()), Stamp::At(self.now));
+                intent
+            }
+            other => panic!("opens nothing but decides {}", say(&other)),
+        }
+    }
+
+    fn close(&mut self, outcome: Outcome) {
+        let entry = self.ledger.open.as_ref().unwrap().entry.clone();
+        self.ledger.apply(&Event::Closed { entry, outcome, heard: true }, Stamp::At(self.now));
+    }
+
+    /// The node as it is once the Vacate was performed.
+    fn vacated(&mut self, n: u32, vacate: &Intent) {
+        self.consume(n, &vacate.entry.place, Phase::Ended);
+        self.memory(n).marker = Some(Marker { vacate: vacate.entry.place.clone(), state: MarkerState::Suspended });
+        self.member(n, |m| (m.state, m.drain, m.roles) = (MemberState::Paused, DrainStatus::Completed, 0));
+        let drives = self.storage().drives.get_mut(&name(n)).unwrap();
+        (drives.good, drives.maintenance) = (0, 4);
+    }
+
+    fn consume(&mut self, n: u32, place: &Place, phase: Phase) {
+        let memory = self.memory(n);
+        memory.fence = Some(place.clone());
+        memory.consumed = Some(Consumed { place: place.clone(), digest: "00".parse().unwrap(), phase });
+    }
+
+    fn worker(&mut self, n: u32, place: &Place, state: WorkerState) {
+        let target = self.desired.target;
+        let alive = !state.ended();
+        self.node(n).worker = known(Some(Worker { place: place.clone(), target, attempt: 1, state, alive }));
+    }
+
+    /// A case in which N01 is out and vacated, with nothing open.
+    fn out() -> Case {
+        let mut case = four();
+        let vacate = case.open();
+        case.vacated(1, &vacate);
+        case.close(Outcome::Done);
+        case
+    }
+
+    /// A case in which the Install of N01 is at work.
+    fn installing() -> (Case, Intent) {
+        let mut case = Case::out();
+        let install = case.open();
+        case.consume(1, &install.entry.place, Phase::Started);
+        case.worker(1, &install.entry.place, WorkerState::Downloading(30));
+        (case, install)
+    }
+
+    /// A case in which everything is staged on N01 and its Restart is open.
+    fn restarting() -> (Case, Intent) {
+        let (mut case, install) = Case::installing();
+        case.worker(1, &install.entry.place, WorkerState::Staged);
+        case.close(Outcome::Done);
+        let restart = case.open();
+        (case, restart)
+    }
+}
+
+fn value<T>(fact: &mut Fact<T>) -> &mut T {
+    match fact {
+        Fact::Known { value, .. } => value,
+        Fact::Unknown(gap) => panic!("unknown: {gap}"),
+    }
+}
+
+fn say(decision: &Decision) -> String {
+    match decision {
+        Decision::Converged => "converged".to_owned(),
+        Decision::Wait(on, _) => format!("wait for {on}"),
+        Decision::Fence(orders) => format!("fence {}", orders.iter().map(|o| o.node.name.as_str()).collect::<Vec<_>>().join(" ")),
+        Decision::Meet(ids) => format!("meet {}", ids.iter().map(|i| i.name.as_str()).collect::<Vec<_>>().join(" ")),
+        Decision::Open(i) => format!("open {} of {} for {} at {}", i.step, i.node.name, i.purpose, i.entry.place),
+        Decision::Cancel(entry) => format!("mark the cancel of {}", entry.place),
+        Decision::Perform(orders) => format!("send {}", orders.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+        Decision::Close { entry, outcome, heard } => {
+            format!("close {} {outcome}{}", entry.place, if *heard { "" } else { ", unheard" })
+        }
+        Decision::Hold(why) => format!("hold: {why}"),
+    }
+}
+
+fn check(case: &Case, expect: &str) {
+    assert_eq!(say(&case.decide()), expect);
+}
+
+fn changed(change: impl FnOnce(&mut Case)) -> String {
+    let mut case = four();
+    change(&mut case);
+    say(&case.decide())
+}
+
+#[test]
+fn a_ready_cluster_begins_with_the_node_of_fewest_roles() {
+    check(&four(), "open Vacate of N01 for Upgrade at 1.ab12/1");
+}
+
+#[test]
+fn the_node_that_answers_cluster_queries_comes_last() {
+    let said = changed(|c| c.observed.cluster.through = Some(name(1)));
+    assert_eq!(said, "open Vacate of N02 for Upgrade at 1.ab12/1");
+}
+
+#[test]
+fn a_listed_order_is_kept() {
+    let said = changed(|c| c.desired.run.node_order = NodeOrder::Listed(vec![name(3), name(2)]));
+    assert_eq!(said, "open Vacate of N03 for Upgrade at 1.ab12/1");
+}
+
+#[test]
+fn nothing_begins_while_anything_that_a_guard_asks_is_wrong_or_unknown() {
+    let wrong: [(&str, fn(&mut Case)); 30] = [
+        ("remote unread", |c| c.remote = Remote::Unread("connection refused".to_owned())),
+        ("remote touched", |c| c.remote = Remote::Touched { commit: "feed".parse().unwrap() }),
+        ("stop file", |c| c.stop = Some("fire drill")),
+        ("suspend", |c| c.desired.suspend = Some(Suspend { reason: "audit".to_owned(), until: None })),
+        ("stop mark", |c| {
+            c.memory(3).stop = Some(StopMark { who: "ann".to_owned(), when: "today".to_owned(), why: "smoke".to_owned() });
+        }),
+        ("a silent node", |c| *c.node(3) = NodeFacts::unknown(&Gap::TimedOut)),
+        ("no identity", |c| c.node(2).id = Fact::Unknown(Gap::AccessDenied)),
+        ("stale facts", |c| c.now = NOON + Millis::minutes(3)),
+        ("clock of the controller", |c| {
+            for n in 1..=4 {
+                c.node(n).clock = known(NOON + Millis::minutes(5));
+            }
+        }),
+        ("clock ran back", |c| c.ledger.last_stamp = Some(NOON + Millis::minutes(1))),
+        ("another node down", |c| c.member(2, |m| m.state = MemberState::Down)),
+        ("another node paused", |c| c.member(2, |m| m.state = MemberState::Paused)),
+        ("another node isolated", |c| c.member(2, |m| m.impaired = true)),
+        ("its own pause", |c| c.member(1, |m| m.state = MemberState::Paused)),
+        ("views differ", |c| value(&mut c.node(2).view).members.get_mut(&name(3)).unwrap().state = MemberState::Down),
+        ("disk repairing", |c| *c.storage().disks.get_mut("Volume01").unwrap() = DiskState::Repairing),
+        ("job runs", |c| c.storage().jobs.push(Job { name: "Repair".to_owned(), state: JobState::Running, percent: 3 })),
+        ("job suspended", |c| c.storage().jobs.push(Job { name: "Repair".to_owned(), state: JobState::Suspended, percent: 3 })),
+        ("drive bad", |c| c.storage().drives.get_mut(&name(2)).unwrap().good = 3),
+        ("storage unknown", |c| c.observed.cluster.storage = Fact::Unknown(Gap::TimedOut)),
+        ("quorum asked", |c| value(&mut c.observed.cluster.would_lose_quorum).extend([name(1)])),
+        ("quorum unknown", |c| c.observed.cluster.would_lose_quorum = Fact::Unknown(Gap::TimedOut)),
+        ("no room", |c| {
+            for room in value(&mut c.observed.cluster.capacity).nodes.values_mut() {
+                room.free_mib = 8_000;
+            }
+        }),
+        ("roles running", |c| c.desired.workload = WorkloadPolicy::MustBeOff),
+        ("member not named", |c| drop(c.desired.nodes.pop())),
+        ("setup runs", |c| value(&mut c.node(2).setup).running = true),
+        ("disk full", |c| c.node(2).disk_free = known(10 << 30)),
+        ("no route", |c| c.desired.target.version = Version::V24H2),
+        ("other machine", |c| value(&mut c.node(2).id).machine = "stranger".parse().unwrap()),
+        ("fence above", |c| c.memory(2).fence = Some(Place { epoch: epoch(), seq: 9 })),
+    ];
+    let mut text = String::new();
+    for (what, change) in wrong {
+        let said = changed(change);
+        assert!(said.starts_with("wait") || said.starts_with("hold"), "{what}: {said}");
+        text.push_str(&format!("{what}: {said}\n"));
+    }
+    expect_test::expect_file!["./golden/guards.txt"].assert_eq(&text);
+}
+
+#[test]
+fn a_node_without_our_fence_hears_of_our_claim_first() {
+    let said = changed(|c| c.memory(3).fence = None);
+    assert_eq!(said, "fence N03");
+}
+
+#[test]
+fn an_unknown_node_is_written_down_first() {
+    let said = changed(|c| drop(c.ledger.known.remove(&name(2))));
+    assert_eq!(said, "meet N02");
+}
+
+#[test]
+fn a_cluster_on_its_target_is_converged() {
+    let said = changed(|c| {
+        for n in 1..=4 {
+            c.node(n).build = known("25398.1611".parse().unwrap());
+        }
+    });
+    assert_eq!(said, "converged");
+}
+
+#[test]
+fn a_newer_node_is_no_converged_node() {
+    let said = changed(|c| c.node(2).build = known("26100.4061".parse().unwrap()));
+    assert_eq!(said, "hold: N02 runs 26100.4061, which is newer than what is desired");
+}
+
+#[test]
+fn registry_values_are_written_before_any_upgrade() {
+    let said = changed(|c| value(&mut c.node(3).registry).skip_small_local_allocations = None);
+    assert_eq!(said, "open WriteRegistry of N03 for Registry at 1.ab12/1");
+}
+
+#[test]
+fn values_written_in_this_boot_ask_for_a_restart_first() {
+    let said = changed(|c| c.memory(3).registry_written = Some("boot-3".parse().unwrap()));
+    assert_eq!(said, "open Vacate of N03 for Registry at 1.ab12/1");
+}
+
+#[test]
+fn a_vacate_is_sent_once_it_is_open_and_the_guards_still_hold() {
+    let mut case = four();
+    let vacate = case.open();
+    check(&case, "send Vacate for N01 (hospital-north/1.ab12/1)");
+    case.consume(1, &vacate.entry.place, Phase::Started);
+    check(&case, "wait for Vacate on N01");
+    case.vacated(1, &vacate);
+    check(&case, "close 1.ab12/1 Done");
+}
+
+#[test]
+fn a_vacate_that_is_no_longer_wanted_is_cancelled_and_proven_unperformed() {
+    let mut case = four();
+    let vacate = case.open();
+    case.stop = Some("fire drill");
+    check(&case, "mark the cancel of 1.ab12/1");
+    case.ledger.apply(&Event::Cancelled(vacate.entry.clone()), Stamp::At(NOON));
+    check(&case, "send Cancel for N01 (hospital-north/1.ab12/2)");
+    case.memory(1).fence = Some(Place { epoch: epoch(), seq: 2 });
+    check(&case, "close 1.ab12/1 Abandoned: the cluster was suspended");
+    case.close(Outcome::Abandoned(Abandoned::Suspended));
+    assert_eq!(case.ledger.out, None);
+}
+
+#[test]
+fn a_vacated_node_is_installed_on_then_restarted_then_returned_then_settled() {
+    let (mut case, restart) = Case::restarting();
+    check(&case, "send Restart for N01 (hospital-north/1.ab12/9)");
+    case.consume(1, &restart.entry.place, Phase::Ended);
+    *case.node(1) = NodeFacts::unknown(&Gap::Unreachable);
+    case.member(1, |m| (m.state, m.vote) = (MemberState::Down, false));
+    check(&case, "wait for Restart on N01");
+    let mut back = node(1, value(&mut case.node(2).view));
+    back.boot = known(Boot { id: "boot-after".parse().unwrap(), up: Millis::minutes(1) });
+    back.build = known("25398.1611".parse().unwrap());
+    *case.node(1) = back;
+    case.memory(1).marker = Some(Marker { vacate: Place { epoch: epoch(), seq: 1 }, state: MarkerState::Suspended });
+    case.member(1, |m| (m.state, m.vote) = (MemberState::Paused, true));
+    check(&case, "close 1.ab12/9 Done");
+    case.close(Outcome::Done);
+    let back = case.open();
+    assert_eq!((back.step, back.entry.place.seq), (Step::Return, 12));
+    case.memory(1).marker = None;
+    case.member(1, |m| m.state = MemberState::Up);
+    check(&case, "close 1.ab12/12 Done");
+    case.close(Outcome::Done);
+    check(&case, "open Settle of N01 for Upgrade at 1.ab12/13");
+    case.open();
+    check(&case, "wait for storage: 4 drives of N01 are in maintenance mode");
+    let drives = case.storage().drives.get_mut(&name(1)).unwrap();
+    (drives.good, drives.maintenance) = (4, 0);
+    check(&case, "wait for N01 to prove itself until 2025-11-23T12:05:00Z");
+}
+
+#[test]
+fn an_install_that_is_no_longer_wanted_is_cancelled_and_the_node_returns() {
+    let (mut case, install) = Case::installing();
+    check(&case, "wait for Install on N01, 10 % done");
+    case.desired.suspend = Some(Suspend { reason: "audit".to_owned(), until: None });
+    check(&case, "mark the cancel of 1.ab12/5");
+    case.ledger.apply(&Event::Cancelled(install.entry.clone()), Stamp::At(NOON));
+    check(&case, "send Cancel for N01 (hospital-north/1.ab12/6)");
+    case.worker(1, &install.entry.place, WorkerState::Cancelled);
+    check(&case, "close 1.ab12/5 Failed: it was cancelled");
+    case.close(Outcome::Failed(Failure::Cancelled));
+    check(&case, "open Return of N01 for Upgrade at 1.ab12/8");
+}
+
+#[test]
+fn a_node_returns_outside_the_window_and_without_git() {
+    let mut case = Case::out();
+    case.ledger.out.as_mut().unwrap().returning = true;
+    case.remote = Remote::Unread("down".to_owned());
+    case.stop = Some("fire drill");
+    check(&case, "open Return of N01 for Upgrade at 1.ab12/4");
+}
+
+#[test]
+fn a_node_before_its_point_of_no_return_returns_when_another_goes_down() {
+    let mut case = Case::out();
+    case.member(3, |m| m.state = MemberState::Down);
+    check(&case, "open Return of N01 for Upgrade at 1.ab12/4");
+}
+
+#[test]
+fn after_the_commit_back_means_forward() {
+    let (mut case, restart) = Case::restarting();
+    let target = case.desired.target;
+    case.consume(1, &restart.entry.place, Phase::Started);
+    case.memory(1).commit = Some(Commit { target, attempt: 1, phase: CommitPhase::Committed, boot: "boot-1".parse().unwrap() });
+    case.close(Outcome::Failed(Failure::NoEffect));
+    case.desired.suspend = Some(Suspend { reason: "audit".to_owned(), until: None });
+    check(&case, "open Restart of N01 for Upgrade at 1.ab12/11");
+}
+
+#[test]
+fn a_rolled_back_node_is_returned_and_never_tried_again_without_a_person() {
+    let (mut case, restart) = Case::restarting();
+    let target = case.desired.target;
+    case.consume(1, &restart.entry.place, Phase::Ended);
+    case.memory(1).commit = Some(Commit { target, attempt: 1, phase: CommitPhase::Restarting, boot: "boot-1".parse().unwrap() });
+    case.node(1).boot = known(Boot { id: "boot-after".parse().unwrap(), up: Millis::minutes(1) });
+    check(&case, "close 1.ab12/9 Failed: the node came back on its old build");
+    case.close(Outcome::Failed(Failure::RolledBack));
+    assert_eq!(case.open().step, Step::Return);
+    case.memory(1).marker = None;
+    case.member(1, |m| m.state = MemberState::Up);
+    case.close(Outcome::Done);
+    let drives = case.storage().drives.get_mut(&name(1)).unwrap();
+    (drives.good, drives.maintenance) = (4, 0);
+    case.ledger.settling = None;
+    check(&case, "open Vacate of N02 for Upgrade at 1.ab12/13");
+    case.desired.run.max_failed_nodes = 0;
+    check(&case, "hold: N01 failed at Restart: the node came back on its old build");
+}
+
+#[test]
+fn an_upgrade_that_took_marker_and_fence_gets_both_back() {
+    let mut case = Case::out();
+    *case.memory(1) = Memory::default();
+    let Decision::Fence(orders) = case.decide() else { panic!("no fence") };
+    let drydock_model::order::Act::Fence { marker: Some(marker) } = &orders[0].act else { panic!("no marker") };
+    assert_eq!(marker.vacate.seq, 1);
+}
+
+#[test]
+fn a_missing_marker_on_a_paused_node_that_remembers_us_is_a_persons_doing() {
+    let mut case = Case::out();
+    case.memory(1).marker = None;
+    check(&case, "hold: N01 is paused or resumed by somebody else");
+}
+
+#[test]
+fn an_intent_of_an_older_claim_is_closed_by_what_the_node_shows_and_opened_anew() {
+    let (mut case, _) = Case::installing();
+    let newer = Epoch { number: 2, nonce: "cd34".parse().unwrap() };
+    case.ledger.apply(&Event::Claimed { epoch: newer.clone() }, Stamp::At(NOON));
+    check(&case, "fence N01 N02 N03 N04");
+    for n in 1..=4 {
+        case.memory(n).fence = Some(Place { epoch: newer.clone(), seq: 0 });
+    }
+    check(&case, "close 1.ab12/5 Inherited");
+    case.close(Outcome::Inherited);
+    check(&case, "open Install of N01 for Upgrade at 2.cd34/1");
+    case.open();
+    check(&case, "send Install for N01 (hospital-north/2.cd34/1)");
+}
+
+#[test]
+fn a_node_that_owes_a_tombstone_is_fenced_above_what_may_still_arrive() {
+    let mut case = four();
+    case.ledger.owes.insert(name(2), Place { epoch: epoch(), seq: 7 });
+    case.ledger.next = 9;
+    let Decision::Fence(orders) = case.decide() else { panic!("no fence") };
+    assert_eq!((orders[0].node.name.clone(), orders[0].entry.place.seq), (name(2), 7));
+}
+
+#[test]
+fn failed_attempts_are_spaced_and_bounded() {
+    let mut case = four();
+    for n in 1..=4 {
+        let vacate = case.open();
+        assert_eq!(vacate.node.name, name(n), "the others come first while it waits");
+        case.close(Outcome::Failed(Failure::PlatformRefused));
+    }
+    check(&case, "wait for the next attempt on N01, at 2025-11-23T12:05:00Z");
+}
+
+#[test]
+fn a_single_node_is_left_to_people() {
+    let mut case = four();
+    case.desired.nodes.truncate(1);
+    check(&case, "hold: a cluster of one node cannot be upgraded node by node");
+}
+
+#[test]
+fn equal_situations_have_equal_plans() {
+    let (a, b) = (Case::installing().0, Case::installing().0);
+    assert_eq!(a.decide(), b.decide());
+    assert_eq!(a.ledger.out.unwrap().purpose, Purpose::Upgrade);
+}

@@ -1,0 +1,257 @@
+//! The way of a node that is out: forward while everything speaks for it, else back; after the point of no return back means forward (rules 17 to 24).
+//! Needs only the node's own view and fence, and for its Restart the quorate side's word on quorum.
+
+use crate::begin;
+use crate::eye::{Eye, Registry};
+use crate::open;
+use crate::storage::own_damage_only;
+use drydock_model::desired::{Overrun, Standing};
+use drydock_model::ids::{NodeId, NodeName};
+use drydock_model::ledger::{Abandoned, Intent, Ledger, Out};
+use drydock_model::observed::{Commit, Marker, MarkerState, MemberState, Memory, WorkerState};
+use drydock_model::order::{Expect, MarkerExpected, StorageExpected};
+use drydock_model::plan::{Decision, HoldReason, Recheck, WaitingOn};
+use drydock_model::step::{Purpose, Step};
+use drydock_model::time::Millis;
+use std::cmp::Ordering;
+
+/// How long a node stays out, before its point of no return, while the status branch cannot be read. A short loss must not cost an upgrade; a long
+/// one leaves a cluster short of a node with nobody able to see why.
+pub(crate) const GRACE_WITHOUT_GIT: Millis = Millis::minutes(15);
+
+/// How long a worker may take to end after its Cancel: it looks before each phase, and no phase that it can leave takes longer.
+const WORKER_ENDS: Millis = Millis::minutes(15);
+
+pub(crate) fn plan(eye: &Eye<'_>, out: &Out) -> Decision {
+    if let Some(open) = &eye.ledger.open {
+        return open::plan(eye, open);
+    }
+    next(eye, out).unwrap_or_else(|decision| decision)
+}
+
+/// Nothing is open: which step next?
+fn next(eye: &Eye<'_>, out: &Out) -> Result<Decision, Decision> {
+    let name = &out.node.name;
+    let facts = eye.node(name);
+    silent(eye, out)?;
+    let memory = eye.memory(name).map_err(soon)?;
+    let boot = eye.need(name, "boot", &facts.boot).map_err(soon)?;
+    let setup = *eye.need(name, "setup state", &facts.setup).map_err(soon)?;
+    match whose(memory, out) {
+        Whose::Ours => {}
+        // A person resumed it: there is nothing left to bring back, and the Return closes at the first look.
+        Whose::Persons if eye.member(name).is_ok_and(|m| m.state == MemberState::Up) => return open(eye, Step::Return, out, false),
+        Whose::Persons => return Err(Decision::Hold(HoldReason::PersonHasNode { node: name.clone() })),
+    }
+    if let Some(commit) = beyond(eye, name, memory) {
+        return if commit.boot == boot.id {
+            open(eye, Step::Restart, out, true)
+        } else {
+            // Setup goes on by itself through its restarts.
+            Err(running(name, Step::Restart, None))
+        };
+    }
+    if let Some(worker) = facts.worker.known().and_then(Option::as_ref)
+        && worker.alive
+        && !worker.state.ended()
+        && wants_back(eye, out).is_some()
+        && !cancelled_long_ago(eye)
+    {
+        // Return is refused while a worker lives; the Cancel of the last block ends it.
+        return cancel_stray(eye, out);
+    }
+    if wants_back(eye, out).is_some() {
+        return open(eye, Step::Return, out, false);
+    }
+    if let Err(on) = eye.confirmed() {
+        return if without_git_too_long(eye) { open(eye, Step::Return, out, false) } else { Err(soon(on)) };
+    }
+    if setup.running {
+        return Err(Decision::Wait(WaitingOn::Servicing { node: name.clone() }, Recheck::Usual));
+    }
+    let step = match out.purpose {
+        Purpose::Registry => match eye.registry(name).map_err(soon)? {
+            Registry::Effective if !setup.pending => Step::Return,
+            // Lost again while it was out: the pass begins anew once it is back.
+            Registry::Wrong => Step::Return,
+            Registry::Effective | Registry::AwaitsRestart => Step::Reboot,
+        },
+        Purpose::Upgrade if eye.standing(name).map_err(soon)? == Standing::OnTarget => Step::Return,
+        Purpose::Upgrade if staged(eye, out) => Step::Restart,
+        Purpose::Upgrade => Step::Install,
+    };
+    match step {
+        Step::Return => open(eye, Step::Return, out, false),
+        Step::Install => {
+            carry_on(eye, name, Step::Install)?;
+            open(eye, Step::Install, out, false)
+        }
+        Step::Reboot | Step::Restart => {
+            carry_on(eye, name, step)?;
+            open(eye, step, out, false)
+        }
+        Step::WriteRegistry | Step::Vacate | Step::Settle => unreachable!("not a step of a node that is out"),
+    }
+}
+
+/// Whether this node has waited for the status branch longer than it should stay out.
+pub(crate) fn without_git_too_long(eye: &Eye<'_>) -> bool {
+    eye.ledger.since.as_ref().is_some_and(|(state, since)| state == "Wait/Remote" && eye.age(*since) >= GRACE_WITHOUT_GIT)
+}
+
+/// Opens a step, unless it was opened as often as its row allows.
+fn open(eye: &Eye<'_>, step: Step, out: &Out, again: bool) -> Result<Decision, Decision> {
+    let intent = eye.intent(step, out.purpose, &out.node, again);
+    let entries = eye.ledger.attempts_of(&out.node, eye.s.desired.target).entries.get(&step).copied().unwrap_or(0);
+    if entries >= step.row().entries {
+        return Err(Decision::Hold(HoldReason::StepOverdue { node: out.node.name.clone(), step }));
+    }
+    Ok(Decision::Open(intent))
+}
+
+/// A worker that a Cancel has not ended by now is resumed over (rule 19).
+pub(crate) fn cancelled_long_ago(eye: &Eye<'_>) -> bool {
+    eye.ledger.last.as_ref().and_then(|i| i.cancelled).is_some_and(|since| eye.age(since) >= WORKER_ENDS)
+}
+
+/// A worker of an intent that was closed while it still lived: the Cancel reserved by the last block reaches it.
+fn cancel_stray(eye: &Eye<'_>, out: &Out) -> Result<Decision, Decision> {
+    let Some(last) = eye.ledger.last.as_ref().filter(|i| i.node == out.node) else {
+        return Err(running(&out.node.name, Step::Install, None));
+    };
+    if last.entry.place.epoch != eye.ledger.epoch {
+        // Under a new claim there is no block yet: opening the Return makes one, and the node ends its worker on hearing it.
+        return open(eye, Step::Return, out, false);
+    }
+    Ok(Decision::Perform(vec![drydock_model::order::Order::cancel(last.cancel_entry(), out.node.clone())]))
+}
+
+/// Before the point of no return a node that is out goes on only while S1, S2b and, for a restart, S4 hold.
+pub(crate) fn carry_on(eye: &Eye<'_>, name: &NodeName, step: Step) -> Result<(), Decision> {
+    eye.others_up(name).map_err(soon)?;
+    own_damage_only(eye.storage().map_err(soon)?, name).map_err(|what| soon(WaitingOn::StorageRepair(what)))?;
+    match step {
+        Step::Reboot | Step::Restart => begin::quorum(eye, name).map_err(soon),
+        Step::WriteRegistry | Step::Vacate | Step::Install | Step::Return | Step::Settle => Ok(()),
+    }
+}
+
+/// What the node itself checks before it goes on.
+pub(crate) fn expectations(step: Step, out: &Out, beyond: bool) -> Expect {
+    let ours = MarkerExpected::Ours(out.vacate.clone());
+    match step {
+        Step::Restart if beyond => Expect { quorum: true, ..Expect::NOTHING },
+        Step::Reboot | Step::Restart => {
+            Expect { marker: ours, others_up: true, storage: StorageExpected::OwnDamageOnly, build: None, quorum: true }
+        }
+        Step::Install => Expect { marker: ours, others_up: true, storage: StorageExpected::OwnDamageOnly, build: None, quorum: false },
+        Step::WriteRegistry | Step::Vacate | Step::Return | Step::Settle => Expect::NOTHING,
+    }
+}
+
+/// Who took the node out, by its own word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    Ours,
+    Persons,
+}
+
+/// Rule 17. A marker that is missing together with the fence never gets here: the fence comes first, and brings the marker back.
+pub(crate) fn whose(memory: &Memory, out: &Out) -> Whose {
+    match &memory.marker {
+        Some(marker) => match marker.vacate.compare(&out.vacate) {
+            Some(Ordering::Less | Ordering::Equal) => Whose::Ours,
+            Some(Ordering::Greater) | None => Whose::Persons,
+        },
+        None => Whose::Persons,
+    }
+}
+
+/// The marker to write back with the fence, where the upgrade took both under an unchanged identity (rule 17).
+pub(crate) fn lost_marker(ledger: &Ledger, id: &NodeId, memory: &Memory) -> Option<Marker> {
+    let out = ledger.out.as_ref().filter(|out| out.node == *id && out.vacated)?;
+    (memory.fence.is_none() && memory.marker.is_none()).then(|| Marker { vacate: out.vacate.clone(), state: MarkerState::Suspended })
+}
+
+/// The commit that makes back mean forward: made for a target that is not reached, and not undone by a rollback (rule 18).
+pub(crate) fn beyond<'m>(eye: &Eye<'_>, name: &NodeName, memory: &'m Memory) -> Option<&'m Commit> {
+    let commit = memory.commit.as_ref()?;
+    let facts = eye.node(name);
+    let build = facts.build.known()?;
+    if commit.target.standing(*build) != Standing::Below {
+        return None;
+    }
+    let same_boot = facts.boot.known().is_some_and(|b| b.id == commit.boot);
+    let at_work = facts.setup.known().is_none_or(|s| s.running || s.pending);
+    (same_boot || at_work).then_some(commit)
+}
+
+/// Why a node before its point of no return is brought back un-upgraded, if anything speaks for it.
+pub(crate) fn wants_back(eye: &Eye<'_>, out: &Out) -> Option<Abandoned> {
+    let name = &out.node.name;
+    if eye.stopped().is_err() {
+        return Some(Abandoned::Suspended);
+    }
+    if out.returning || !out.vacated {
+        return Some(Abandoned::GuardFailed);
+    }
+    if eye.s.desired.maintenance.overrun == Overrun::Stop && eye.s.desired.maintenance.windows.open_span(eye.now()).is_none() {
+        return Some(Abandoned::WindowClosed);
+    }
+    if eye.ledger.last.as_ref().is_some_and(|last| last.node == out.node && last.target != eye.s.desired.target) {
+        return Some(Abandoned::SpecChanged);
+    }
+    let attempts = eye.ledger.attempts_of(&out.node, eye.s.desired.target);
+    if attempts.spent || attempts.used() > eye.s.desired.run.max_retries_per_node {
+        return Some(Abandoned::GuardFailed);
+    }
+    // Resumed by somebody: nothing is installed on, or restarted under, a node in service.
+    if eye.member(name).is_ok_and(|m| m.state == MemberState::Up) {
+        return Some(Abandoned::GuardFailed);
+    }
+    // Only what is known to be wrong brings a node back: over what is unknown it waits.
+    let other_down =
+        eye.view.is_ok() && eye.named().filter(|other| *other != name).any(|other| matches!(eye.up(other), Err(WaitingOn::NotUp { .. })));
+    let foreign_damage = eye.storage().is_ok_and(|s| own_damage_only(s, name).is_err());
+    (other_down || foreign_damage).then_some(Abandoned::GuardFailed)
+}
+
+fn staged(eye: &Eye<'_>, out: &Out) -> bool {
+    let attempt = eye.ledger.attempts_of(&out.node, eye.s.desired.target).number;
+    eye.node(&out.node.name)
+        .worker
+        .known()
+        .and_then(Option::as_ref)
+        .is_some_and(|w| w.target == eye.s.desired.target && w.attempt == attempt && w.state == WorkerState::Staged)
+}
+
+/// A node that is out and does not answer is waited for; past the time of a restart a person is told.
+fn silent(eye: &Eye<'_>, out: &Out) -> Result<(), Decision> {
+    let name = &out.node.name;
+    let Err(gap) = eye.fresh(&eye.node(name).id) else { return Ok(()) };
+    let step = eye.ledger.last.as_ref().map_or(Step::Vacate, |i| i.step);
+    Err(silence(eye, eye.ledger.last.as_ref(), name, step, gap))
+}
+
+/// What to say of a node that does not answer.
+pub(crate) fn silence(eye: &Eye<'_>, intent: Option<&Intent>, name: &NodeName, step: Step, gap: drydock_model::fact::Gap) -> Decision {
+    let waited = intent.map_or(Millis::ZERO, |i| eye.age(i.opened));
+    let allowed = eye.s.desired.run.reboot_timeout.max(eye.s.desired.budget(step));
+    if waited > allowed {
+        return Decision::Hold(HoldReason::NodeSilent { node: name.clone(), step });
+    }
+    match step {
+        Step::Reboot | Step::Restart => running(name, step, None),
+        Step::WriteRegistry | Step::Vacate | Step::Install | Step::Return | Step::Settle => {
+            soon(WaitingOn::Answer { node: name.clone(), fact: "identity".to_owned(), gap })
+        }
+    }
+}
+
+pub(crate) fn running(node: &NodeName, step: Step, percent: Option<u8>) -> Decision {
+    Decision::Wait(WaitingOn::StepRunning { node: node.clone(), step, percent }, Recheck::Soon)
+}
+
+pub(crate) fn soon(on: WaitingOn) -> Decision {
+    Decision::Wait(on, Recheck::Soon)
+}

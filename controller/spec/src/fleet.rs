@@ -1,0 +1,79 @@
+//! What only the whole fleet shows: names and machines that two files claim, and files that nobody would look for.
+
+use crate::code::Code;
+use crate::diagnostic::{Diagnostic, Problems};
+use crate::read::cluster::ClusterSpec;
+use std::collections::BTreeMap;
+
+/// The longest path: that of a status file beside it must still fit where people clone on Windows.
+const MOST_PATH: usize = 200;
+
+/// Whether a path of the repository is one that Drydock reads a cluster from.
+pub fn is_cluster_path(path: &str) -> bool {
+    path.strip_prefix("clusters/").is_some_and(|rest| rest.ends_with(".yaml"))
+}
+
+/// Tells what is wrong with the path of a cluster's file: the status tree mirrors it, and people clone both on Windows too.
+pub(crate) fn check_path(path: &str, problems: &mut Problems) {
+    let part = |p: &str| {
+        let fits = p.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        fits && !p.is_empty() && !p.starts_with(['.', '-']) && !p.ends_with('.')
+    };
+    let message = if !is_cluster_path(path) {
+        "a cluster's file lies in clusters/ and ends in .yaml".to_owned()
+    } else if path.len() > MOST_PATH {
+        format!("the path has {} characters; at most {MOST_PATH} are allowed", path.len())
+    } else if !path.split('/').all(part) {
+        "the path may hold letters, digits and - _ . only, and no part of it may begin with a dot".to_owned()
+    } else {
+        return;
+    };
+    problems.push(Diagnostic::whole_file(Code::BadFilePath, problems.file(), message).hint("move it: clusters/shops/till-042.yaml"));
+}
+
+/// Tells names and machines that two clusters claim. Each problem is told of the later file, so that the earlier cluster goes on.
+pub fn check_fleet<'a>(clusters: impl IntoIterator<Item = &'a ClusterSpec>) -> Vec<Diagnostic> {
+    let mut clusters: Vec<&ClusterSpec> = clusters.into_iter().collect();
+    clusters.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut found = Vec::new();
+    let mut names = BTreeMap::new();
+    let mut machines = BTreeMap::new();
+    let mut paths = BTreeMap::new();
+    for spec in clusters {
+        if let Some(first) = paths.insert(spec.path.to_ascii_lowercase(), spec) {
+            let message = format!("{} differs from this path in upper and lower case only, which Windows does not tell apart", first.path);
+            found.push(Diagnostic::whole_file(Code::BadFilePath, &spec.path, message).hint("rename one of them"));
+        }
+        let name = &spec.desired.cluster;
+        match names.get(name) {
+            Some(&first) => {
+                let first: &ClusterSpec = first;
+                let message = format!("the cluster {name} is described in {}:{} already", first.path, first.places.name.line);
+                let problem = Diagnostic::error(Code::DuplicateCluster, &spec.path, spec.places.name.clone(), message);
+                found.push(problem.hint("rename one of them, or delete one file"));
+            }
+            None => {
+                names.insert(name, spec);
+            }
+        }
+        for (node, address) in &spec.connection.addresses {
+            match machines.get(address.as_str()) {
+                Some(&(first, other)) => {
+                    let first: &ClusterSpec = first;
+                    let line = first.places.nodes.get(other).map_or(0, |p| p.line);
+                    let message = format!(
+                        "the machine {address} ({node}) belongs to the cluster {} already, in {}:{line}",
+                        first.desired.cluster, first.path
+                    );
+                    let place = spec.places.nodes.get(node).cloned().unwrap_or_default();
+                    let problem = Diagnostic::error(Code::NodeInTwoClusters, &spec.path, place, message);
+                    found.push(problem.hint("list it once; if two machines have one short name, give both an `address`"));
+                }
+                None => {
+                    machines.insert(address.as_str(), (spec, node));
+                }
+            }
+        }
+    }
+    found
+}

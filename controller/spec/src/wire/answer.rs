@@ -1,0 +1,192 @@
+//! What commands answer with `-o json`: shapes for tools, each with a schema, so that nobody has to read a table with a script.
+
+use super::status::ClusterStatus;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `drydock status -o json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusAnswer {
+    /// `drydock/v1alpha1`.
+    pub api_version: String,
+    /// `ClusterStatusList`.
+    pub kind: String,
+    /// The status branch.
+    pub branch: String,
+    /// Its newest commit.
+    pub commit: String,
+    /// Set when the remote did not answer, and this is what was fetched before.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub stale: Option<String>,
+    /// Every cluster, by path.
+    pub items: Vec<ClusterStatus>,
+    /// Files that could not be read.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub unreadable: Vec<String>,
+}
+
+/// `drydock history -o json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HistoryAnswer {
+    /// `drydock/v1alpha1`.
+    pub api_version: String,
+    /// `ClusterHistory`.
+    pub kind: String,
+    /// Whose.
+    pub cluster: String,
+    /// Its entries, newest first.
+    pub items: Vec<HistoryItem>,
+    /// Whether there are older ones.
+    pub more: bool,
+}
+
+/// One commit of the status branch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HistoryItem {
+    /// The commit.
+    pub commit: String,
+    /// When it was made, by its committer's clock.
+    pub at: String,
+    /// By whom, as the commit says.
+    pub by: String,
+    /// Its first line.
+    pub subject: String,
+    /// About which node.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub node: Option<String>,
+    /// Which step.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub step: Option<String>,
+    /// The entry's name.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub entry: Option<String>,
+    /// Which attempt.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub attempt: Option<String>,
+    /// What happened.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub outcome: Option<String>,
+    /// The revision in force.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub spec_revision: Option<String>,
+    /// A person's word.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub word: Option<String>,
+    /// Why the person said so.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
+}
+
+/// `drydock plan -o json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanAnswer {
+    /// `drydock/v1alpha1`.
+    pub api_version: String,
+    /// `ChangePlan`.
+    pub kind: String,
+    /// The revision that the working tree is compared with; `none` where there is none.
+    pub base: String,
+    /// Every cluster whose inputs would change.
+    pub items: Vec<PlannedCluster>,
+    /// Clusters whose inputs would not change.
+    pub unchanged: usize,
+    /// What is wrong with the files.
+    pub problems: Vec<Problem>,
+}
+
+/// What a change would do to one cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedCluster {
+    /// Its name.
+    pub name: String,
+    /// Its file.
+    pub path: String,
+    /// `Added`, `Removed` or `Changed`.
+    pub change: String,
+    /// What every node shall run before the change.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub from: Option<String>,
+    /// What every node shall run after it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub to: Option<String>,
+    /// What else differs, a line each.
+    pub differs: Vec<String>,
+    /// What it means for each node, as far as its build was observed.
+    pub nodes: Vec<PlannedNode>,
+    /// When work could begin: the next open moment of its windows; absent when none comes within 13 months.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub opens: Option<String>,
+    /// What a person should know before merging.
+    pub warnings: Vec<String>,
+}
+
+/// What a change means for one node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedNode {
+    /// Its name.
+    pub name: String,
+    /// The build it was seen to run, or `unknown`.
+    pub build: String,
+    /// What would happen to it.
+    pub what: String,
+}
+
+/// `drydock validate -o json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ValidateAnswer {
+    /// `drydock/v1alpha1`.
+    pub api_version: String,
+    /// `Validation`.
+    pub kind: String,
+    /// Files that were read.
+    pub files: usize,
+    /// What is wrong with them.
+    pub problems: Vec<Problem>,
+}
+
+/// One problem of one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Problem {
+    /// `DD0201`.
+    pub code: String,
+    /// `error` or `warning`.
+    pub severity: String,
+    /// The file.
+    pub file: String,
+    /// From 1; absent when the whole file is meant.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub line: Option<usize>,
+    /// From 1, in characters.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub column: Option<usize>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub hint: Option<String>,
+}
+
+impl From<&crate::Diagnostic> for Problem {
+    fn from(found: &crate::Diagnostic) -> Problem {
+        Problem {
+            code: found.code.to_string(),
+            severity: match found.severity {
+                crate::Severity::Error => "error".to_owned(),
+                crate::Severity::Warning => "warning".to_owned(),
+            },
+            file: found.file.clone(),
+            line: found.place.as_ref().map(|p| p.line),
+            column: found.place.as_ref().map(|p| p.column),
+            message: found.message.clone(),
+            hint: found.hint.clone(),
+        }
+    }
+}

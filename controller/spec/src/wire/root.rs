@@ -1,0 +1,148 @@
+//! `controller.yaml` at the root of the status branch: who holds the branch, and which revision of the fleet was accepted last.
+
+use super::{LEAST, SCHEMA, WireError, instant, rfc3339, text};
+use drydock_model::ids::{ClusterName, Epoch, Revision};
+use drydock_model::time::{Millis, Timestamp};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The largest file that is read; ours has less than 1 KiB.
+pub const MOST_BYTES: usize = 64 << 10;
+
+/// Claims are remembered this long (rule 1).
+pub const CLAIM_MEMORY: Millis = Millis::hours(1);
+
+/// Claims that are remembered; after three within the hour each waits twice as long, so a dozen fill an hour.
+pub const MOST_CLAIMS: usize = 16;
+
+/// The file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Root {
+    /// The schema it was written in.
+    pub schema: u32,
+    /// The least schema a reader must know (rule 30).
+    pub least: u32,
+    /// The configured name of the controller that holds the branch.
+    pub name: String,
+    /// Its claim; `None` on a branch that nobody claimed yet.
+    pub epoch: Option<Epoch>,
+    /// When claims were made within the last hour, oldest first, in RFC 3339.
+    pub claims: Vec<String>,
+    /// The revision of the desired branch that was accepted last.
+    pub accepted: Option<Revision>,
+    /// Commits that no known controller signed, and that nobody accepted yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unaccepted: Vec<Unaccepted>,
+    /// When it was written, by the controller's own clock.
+    pub written_at: String,
+}
+
+/// A cluster's part of the branch that somebody else wrote to (rule 7).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Unaccepted {
+    /// Whose part.
+    pub cluster: ClusterName,
+    /// The commit.
+    pub commit: Revision,
+    /// The last commit whose tree counts as this cluster's ledger.
+    pub good: Revision,
+}
+
+impl Root {
+    /// The file of the root commit: begun, and held by nobody.
+    pub fn begun(name: &str, now: Timestamp) -> Root {
+        Root {
+            schema: SCHEMA,
+            least: LEAST,
+            name: name.to_owned(),
+            epoch: None,
+            claims: Vec::new(),
+            accepted: None,
+            unaccepted: Vec::new(),
+            written_at: rfc3339(now),
+        }
+    }
+
+    /// The file after one more claim. Claims by another name are forgotten: only a name fights with itself.
+    pub fn claimed(&self, name: &str, epoch: Epoch, now: Timestamp) -> Root {
+        let mut claims = if self.name == name { self.recent(now) } else { Vec::new() };
+        claims.push(now);
+        let surplus = claims.len().saturating_sub(MOST_CLAIMS);
+        Root {
+            schema: SCHEMA,
+            least: LEAST,
+            name: name.to_owned(),
+            epoch: Some(epoch),
+            claims: claims.split_off(surplus).into_iter().map(rfc3339).collect(),
+            accepted: self.accepted.clone(),
+            unaccepted: self.unaccepted.clone(),
+            written_at: rfc3339(now),
+        }
+    }
+
+    /// The claims within the hour before `now`. One from the future counts: a clock that was set back must not let a fight go on.
+    pub fn recent(&self, now: Timestamp) -> Vec<Timestamp> {
+        self.claims.iter().filter_map(|c| instant(c)).filter(|c| now.since(*c) < CLAIM_MEMORY).collect()
+    }
+
+    /// The file's text.
+    pub fn encode(&self) -> String {
+        text::people_yaml(self)
+    }
+
+    /// The file from its text.
+    pub fn decode(text: &str) -> Result<Root, WireError> {
+        text::read("controller.yaml", text, MOST_BYTES)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    const NOW: Timestamp = Timestamp(1_763_890_000_000);
+
+    fn epoch(number: u32) -> Epoch {
+        Epoch { number, nonce: "12e4567".parse().unwrap() }
+    }
+
+    #[test]
+    fn the_file_is_read_back_as_it_was_written() {
+        let root = Root::begun("north", NOW).claimed("north", epoch(1), NOW);
+        let root = Root { accepted: Some("0123456789abcdef0123456789abcdef01234567".parse().unwrap()), ..root };
+        assert_eq!(Root::decode(&root.encode()), Ok(root.clone()));
+        expect![[r#"
+            schema: 1
+            least: 1
+            name: north
+            epoch:
+              number: 1
+              nonce: 12e4567
+            claims:
+            - 2025-11-23T09:26:40Z
+            accepted: 0123456789abcdef0123456789abcdef01234567
+            writtenAt: 2025-11-23T09:26:40Z
+        "#]]
+        .assert_eq(&root.encode());
+    }
+
+    #[test]
+    fn claims_are_remembered_for_an_hour_and_only_of_the_same_name() {
+        let first = Root::begun("north", NOW).claimed("north", epoch(1), NOW);
+        let second = first.claimed("north", epoch(2), NOW + Millis::minutes(59));
+        assert_eq!(second.claims.len(), 2);
+        assert_eq!(second.claimed("north", epoch(3), NOW + Millis::minutes(61)).claims.len(), 2, "the first is forgotten");
+        assert_eq!(second.claimed("south", epoch(3), NOW + Millis::minutes(60)).claims.len(), 1);
+    }
+
+    #[test]
+    fn claims_of_the_future_count_and_their_number_is_bounded() {
+        let ahead = Root::begun("north", NOW).claimed("north", epoch(1), NOW + Millis::hours(9));
+        assert_eq!(ahead.recent(NOW).len(), 1);
+        let many = (1..100).fold(Root::begun("north", NOW), |root, n| root.claimed("north", epoch(n), NOW));
+        assert_eq!(many.claims.len(), MOST_CLAIMS);
+    }
+}

@@ -1,0 +1,31 @@
+//! Every code has its page, and every page its code.
+
+use crate::support::file;
+use drydock_spec::Code;
+
+#[test]
+fn every_code_has_a_page_that_says_what_happened_what_was_done_and_what_to_do() {
+    let text = file("specs/errors.md");
+    for code in Code::ALL {
+        let page = text.split("\n## ").find(|p| p.starts_with(&format!("{code}: ")));
+        let page = page.unwrap_or_else(|| panic!("specs/errors.md has no page for {code} ({code:?})"));
+        for part in ["**What happened.**", "**What Drydock did.**", "**What to do.**"] {
+            assert!(page.contains(part), "the page of {code} lacks {part}");
+        }
+    }
+}
+
+#[test]
+fn every_page_of_a_file_problem_has_its_code() {
+    let known: Vec<String> = Code::ALL.iter().map(ToString::to_string).collect();
+    for page in file("specs/errors.md").split("\n## DD").skip(1) {
+        let number = format!("DD{}", &page[..4]);
+        // DD0101 to DD0499 are problems of files; later ones belong to others.
+        assert!(number.as_str() >= "DD0500" || known.contains(&number), "no problem has the code {number}");
+    }
+}
+
+#[test]
+fn codes_are_different_and_in_order() {
+    assert!(Code::ALL.windows(2).all(|pair| pair[0].number() < pair[1].number()));
+}

@@ -1,0 +1,259 @@
+//! One simulated cluster and its controllers, lap by lap under virtual time.
+
+use drydock_engine::handling::Handling;
+use drydock_engine::lap::{Lap, Memory, Mode, Then, lap};
+use drydock_engine::pace::{Pace, Pacing};
+use drydock_engine::ports::{Clock, Fleet, Store, TakeOver, Wanted};
+use drydock_lab::sim::{Branch, Shared, SimClock, SimClusters, SimSource, SimStore, SimWorld, Sleep};
+use drydock_lab::{ClusterConfig, Durations, Lab, Rules};
+use drydock_model::desired::{
+    BitsSource, Desired, FailbackMode, Maintenance, Method, NodeOrder, Overrun, RunOptions, Target, Version, WorkloadPolicy,
+};
+use drydock_model::ids::{ClusterName, NodeName};
+use drydock_model::plan::{Decision, Recheck};
+use drydock_model::time::{Millis, Timestamp};
+use drydock_model::window::Windows;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+/// When simulations begin: 2026-01-05T00:00:00Z, a Monday.
+pub const START: Timestamp = Timestamp(1_767_571_200_000);
+
+/// One simulated cluster, its branch, and any number of controllers.
+pub struct Sim {
+    /// The truth.
+    pub lab: Shared,
+    /// The status branch.
+    pub branch: Branch,
+    /// The desired state.
+    pub wanted: Arc<Wanted>,
+    /// The controllers.
+    pub controllers: Vec<Controller>,
+    /// Laps so far.
+    pub laps: usize,
+    /// What each lap decided, for a person who looks for a fault.
+    pub story: Vec<String>,
+}
+
+/// One simulated controller.
+pub struct Controller {
+    name: String,
+    world: SimWorld,
+    memory: Memory,
+    pace: Pace,
+    alive: bool,
+    claimed: bool,
+    due: Timestamp,
+}
+
+/// How a simulation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// The controller says that the cluster has converged.
+    Converged,
+    /// It ran out of laps; the last state.
+    Stuck(String),
+}
+
+/// A node's name.
+pub fn node(n: usize) -> NodeName {
+    format!("N{n:02}").parse().unwrap_or_else(|_| unreachable!("a node's name"))
+}
+
+/// A cluster that asks for 23H2 from Windows Update.
+pub fn desired(cluster: &ClusterName, nodes: usize) -> Desired {
+    Desired {
+        cluster: cluster.clone(),
+        spec: "spec-1".parse().unwrap_or_else(|_| unreachable!("a hash")),
+        nodes: (1..=nodes).map(node).collect(),
+        target: Target { version: Version::V23H2, revision: 0 },
+        source: BitsSource::WindowsUpdate,
+        method: Method::Rolling,
+        maintenance: Maintenance { windows: Windows::always(), overrun: Overrun::FinishNode },
+        run: RunOptions {
+            max_retries_per_node: 3,
+            max_failed_nodes: 1,
+            node_order: NodeOrder::FewestRolesFirst,
+            stop_after: None,
+            warn_after: None,
+            reboot_timeout: Millis::hours(1),
+            suspend_cluster_node_timeout: Millis::minutes(30),
+            wait_for_storage_repair_timeout: Millis::hours(8),
+            failback_mode: FailbackMode::Immediate,
+        },
+        workload: WorkloadPolicy::LiveMigrate,
+        suspend: None,
+        contact: None,
+        change: None,
+    }
+}
+
+impl Sim {
+    /// A cluster of `nodes` nodes on 22H2, and one controller.
+    pub fn new(seed: u64, nodes: usize, durations: Durations) -> Sim {
+        Sim::with_rules(seed, nodes, durations, Rules::default())
+    }
+
+    /// The same, with some of the nodes' own checks taken out.
+    pub fn with_rules(seed: u64, nodes: usize, durations: Durations, rules: Rules) -> Sim {
+        let name: ClusterName = "hospital-north".parse().unwrap_or_else(|_| unreachable!("a name"));
+        let mut lab = Lab::new(seed, START, durations).with_rules(rules);
+        let build = "20349.3692".parse().unwrap_or_else(|_| unreachable!("a build"));
+        lab.add(&ClusterConfig::new(name.clone(), (1..=nodes).map(node).collect(), build));
+        let wanted = Wanted {
+            path: "clusters/hospital-north.yaml".to_owned(),
+            desired: Arc::new(desired(&name, nodes)),
+            revision: "aaaa".parse().unwrap_or_else(|_| unreachable!("a revision")),
+            addresses: BTreeMap::new(),
+            problem: None,
+            warnings: Vec::new(),
+        };
+        let mut sim = Sim {
+            lab: Arc::new(Mutex::new(lab)),
+            branch: Branch::new(),
+            wanted: Arc::new(wanted),
+            controllers: Vec::new(),
+            laps: 0,
+            story: Vec::new(),
+        };
+        sim.start("north", seed);
+        sim
+    }
+
+    /// Starts one more controller.
+    pub fn start(&mut self, name: &str, seed: u64) -> usize {
+        let clock = SimClock::new(Arc::clone(&self.lab), Sleep::Drives, seed ^ (self.controllers.len() as u64) << 32);
+        let fleet = Fleet {
+            revision: self.wanted.revision.clone(),
+            clusters: BTreeMap::from([(self.wanted.desired.cluster.clone(), Arc::clone(&self.wanted))]),
+            problems: Vec::new(),
+            refused: None,
+        };
+        let world = SimWorld {
+            source: SimSource::new(fleet),
+            store: Arc::new(SimStore::new(self.branch.clone(), name, clock.clone())),
+            clusters: SimClusters::new(Arc::clone(&self.lab), clock.clone()),
+            clock,
+        };
+        let due = self.now();
+        let pace = Pace::new(Pacing::default());
+        self.controllers.push(Controller {
+            name: name.to_owned(),
+            world,
+            memory: Memory::default(),
+            pace,
+            alive: true,
+            claimed: false,
+            due,
+        });
+        self.controllers.len() - 1
+    }
+
+    /// The controller is gone, with all it had in memory, and starts anew.
+    pub fn kill(&mut self, which: usize, seed: u64) -> usize {
+        self.controllers[which].alive = false;
+        let name = self.controllers[which].name.clone();
+        self.start(&name, seed)
+    }
+
+    /// Changes what is wanted, as a merge would.
+    pub fn merge(&mut self, revision: &str, change: impl FnOnce(&mut Desired)) {
+        let mut desired = (*self.wanted.desired).clone();
+        change(&mut desired);
+        desired.spec = format!("spec-{revision}").parse().unwrap_or_else(|_| unreachable!("a hash"));
+        let revision = revision.parse().unwrap_or_else(|_| unreachable!("a revision"));
+        self.wanted = Arc::new(Wanted { desired: Arc::new(desired), revision, ..(*self.wanted).clone() });
+    }
+
+    /// The lab's time.
+    pub fn now(&self) -> Timestamp {
+        self.with(|lab| lab.now())
+    }
+
+    /// A look at, or a word to, the lab.
+    pub fn with<T>(&self, ask: impl FnOnce(&mut Lab) -> T) -> T {
+        ask(&mut self.lab.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// One lap of the controller whose turn comes first. `None` when none is alive.
+    pub fn step(&mut self) -> Option<Option<Lap>> {
+        let (at, which) = self.controllers.iter().enumerate().filter(|(_, c)| c.alive).map(|(i, c)| (c.due, i)).min()?;
+        self.with(|lab| {
+            let to = at.max(lab.now());
+            lab.advance_to(to);
+        });
+        self.laps += 1;
+        let controller = &mut self.controllers[which];
+        if !controller.claimed {
+            let pause = match now(controller.world.store.claim(TakeOver::No)) {
+                Ok(_) => {
+                    controller.claimed = true;
+                    Millis::ZERO
+                }
+                Err(error) => match drydock_engine::handling::of_claim(&error) {
+                    Handling::StandDown(_) => {
+                        controller.alive = false;
+                        Millis::ZERO
+                    }
+                    Handling::After(pause) => pause,
+                    Handling::Again | Handling::Onward => controller.pace.slower(),
+                },
+            };
+            controller.due = at + pause;
+            return Some(None);
+        }
+        let ended = now(lap(&controller.world, &self.wanted, Mode::Act, None, &mut controller.memory));
+        let time = controller.world.clock.now();
+        let converged = ended.plan.as_ref().is_some_and(|p| p.decision == Decision::Converged);
+        let pause = match &ended.then {
+            Then::Recheck(recheck) => controller.pace.after(*recheck, converged, time),
+            Then::Handle(Handling::Onward) => controller.pace.after(Recheck::Soon, false, time),
+            Then::Handle(Handling::After(pause)) => *pause,
+            Then::Handle(Handling::Again) => controller.pace.slower(),
+            Then::Handle(Handling::StandDown(_)) => {
+                controller.alive = false;
+                Millis::ZERO
+            }
+        };
+        controller.due = at + pause;
+        if let Some(plan) = &ended.plan {
+            let line = format!("{at} {which} {}", plan.report.next);
+            if self.story.last().is_none_or(|last| last.split_once(' ').map(|x| x.1) != line.split_once(' ').map(|x| x.1)) {
+                self.story.push(line);
+            }
+        }
+        Some(Some(ended))
+    }
+
+    /// Laps until the cluster has converged, or `most` laps are over.
+    pub fn run(&mut self, most: usize) -> Ended {
+        let mut last = "no lap".to_owned();
+        for _ in 0..most {
+            match self.step() {
+                None => return Ended::Stuck("no controller is left".to_owned()),
+                Some(None) => {}
+                Some(Some(ended)) => {
+                    if let Some(plan) = ended.plan {
+                        if plan.decision == Decision::Converged && ended.wrote.is_none() {
+                            return Ended::Converged;
+                        }
+                        last = format!("{}: {}", plan.decision.state(), plan.report.next);
+                    }
+                }
+            }
+        }
+        Ended::Stuck(last)
+    }
+}
+
+/// The result of a future that never waits: everything in a simulation is ready at once.
+pub fn now<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => unreachable!("a simulated port waits"),
+    }
+}
