@@ -3,8 +3,9 @@
 use drydock_engine::handling::Handling;
 use drydock_engine::lap::{Lap, Memory, Mode, Then, lap};
 use drydock_engine::pace::{Pace, Pacing};
-use drydock_engine::ports::{Clock, Fleet, Store, TakeOver, Wanted};
-use drydock_lab::sim::{Branch, Shared, SimClock, SimClusters, SimSource, SimStore, SimWorld, Sleep};
+use crate::touch::{Ports, Touch};
+use drydock_engine::ports::{Clock, Fleet, Store, TakeOver, Wanted, World};
+use drydock_lab::sim::{Branch, Shared, SimClock, SimClusters, SimSource, SimStore, Sleep};
 use drydock_lab::{ClusterConfig, Durations, Lab, Rules};
 use drydock_model::desired::{
     BitsSource, Desired, FailbackMode, Maintenance, Method, NodeOrder, Overrun, RunOptions, Target, Version, WorkloadPolicy,
@@ -36,17 +37,90 @@ pub struct Sim {
     pub laps: usize,
     /// What each lap decided, for a person who looks for a fault.
     pub story: Vec<String>,
+    /// Where a controller's effects are counted, and where one may be crashed.
+    pub touch: Arc<Mutex<Touch>>,
+    /// A stop file beside every controller.
+    pub stop: Option<String>,
+    /// A lap that changed nothing is followed by one when something has happened in the lab, and not before; at the latest after this.
+    pub skip: Option<Millis>,
+    /// The pace of controllers that start from now on.
+    pub pacing: Pacing,
+}
+
+/// What a simulation is made of.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// All chance comes from it.
+    pub seed: u64,
+    /// The cluster.
+    pub config: ClusterConfig,
+    /// What is wanted at first.
+    pub desired: Desired,
+    /// How long things take.
+    pub durations: Durations,
+    /// The nodes' own checks.
+    pub rules: Rules,
+    /// The controllers' pace.
+    pub pacing: Pacing,
+    /// See [`Sim::skip`].
+    pub skip: Option<Millis>,
 }
 
 /// One simulated controller.
 pub struct Controller {
     name: String,
-    world: SimWorld,
+    world: Ports,
     memory: Memory,
     pace: Pace,
     alive: bool,
     claimed: bool,
+    take_over: TakeOver,
     due: Timestamp,
+}
+
+impl Controller {
+    /// Its configured name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it still runs.
+    pub fn alive(&self) -> bool {
+        self.alive
+    }
+
+    /// Whether it holds a claim, as far as it knows.
+    pub fn claimed(&self) -> bool {
+        self.claimed
+    }
+
+    /// Its clock, to be set wrong.
+    pub fn clock(&self) -> &SimClock {
+        self.world.clock()
+    }
+
+    /// When its next lap is due.
+    pub fn due(&self) -> Timestamp {
+        self.due
+    }
+
+    /// What it carries from lap to lap, in words, and whether anything waits to be pushed.
+    pub fn mind(&self) -> (String, usize) {
+        (format!("{:?}", self.memory), self.world.store().inner().pending())
+    }
+}
+
+/// What one turn of a controller came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Turn {
+    /// No controller is alive.
+    Nobody,
+    /// It tried to claim.
+    Claim,
+    /// It made a lap.
+    Lap(Box<Lap>),
+    /// It crashed where it was told to.
+    Crashed,
 }
 
 /// How a simulation ended.
@@ -91,6 +165,23 @@ pub fn desired(cluster: &ClusterName, nodes: usize) -> Desired {
     }
 }
 
+impl Setup {
+    /// A cluster of `nodes` nodes on 22H2 with a witness, 23H2 wanted, everything as it usually is.
+    pub fn usual(seed: u64, nodes: usize) -> Setup {
+        let name: ClusterName = "hospital-north".parse().unwrap_or_else(|_| unreachable!("a name"));
+        let build = "20349.3692".parse().unwrap_or_else(|_| unreachable!("a build"));
+        Setup {
+            seed,
+            config: ClusterConfig::new(name.clone(), (1..=nodes).map(node).collect(), build),
+            desired: desired(&name, nodes),
+            durations: Durations::real(),
+            rules: Rules::default(),
+            pacing: Pacing::default(),
+            skip: None,
+        }
+    }
+}
+
 impl Sim {
     /// A cluster of `nodes` nodes on 22H2, and one controller.
     pub fn new(seed: u64, nodes: usize, durations: Durations) -> Sim {
@@ -99,32 +190,44 @@ impl Sim {
 
     /// The same, with some of the nodes' own checks taken out.
     pub fn with_rules(seed: u64, nodes: usize, durations: Durations, rules: Rules) -> Sim {
-        let name: ClusterName = "hospital-north".parse().unwrap_or_else(|_| unreachable!("a name"));
-        let mut lab = Lab::new(seed, START, durations).with_rules(rules);
-        let build = "20349.3692".parse().unwrap_or_else(|_| unreachable!("a build"));
-        lab.add(&ClusterConfig::new(name.clone(), (1..=nodes).map(node).collect(), build));
+        let mut sim = Sim::of(Setup { durations, rules, ..Setup::usual(seed, nodes) });
+        sim.start("north", seed);
+        sim
+    }
+
+    /// A simulation without any controller yet.
+    pub fn of(setup: Setup) -> Sim {
+        let mut lab = Lab::new(setup.seed, START, setup.durations).with_rules(setup.rules);
+        lab.add(&setup.config);
         let wanted = Wanted {
-            path: "clusters/hospital-north.yaml".to_owned(),
-            desired: Arc::new(desired(&name, nodes)),
+            path: format!("clusters/{}.yaml", setup.config.name),
+            desired: Arc::new(setup.desired),
             revision: "aaaa".parse().unwrap_or_else(|_| unreachable!("a revision")),
             addresses: BTreeMap::new(),
             problem: None,
             warnings: Vec::new(),
         };
-        let mut sim = Sim {
+        Sim {
             lab: Arc::new(Mutex::new(lab)),
             branch: Branch::new(),
             wanted: Arc::new(wanted),
             controllers: Vec::new(),
             laps: 0,
             story: Vec::new(),
-        };
-        sim.start("north", seed);
-        sim
+            touch: Arc::default(),
+            stop: None,
+            skip: setup.skip,
+            pacing: setup.pacing,
+        }
     }
 
     /// Starts one more controller.
     pub fn start(&mut self, name: &str, seed: u64) -> usize {
+        self.start_with(name, seed, TakeOver::No, Millis::ZERO)
+    }
+
+    /// Starts one more controller after a pause, perhaps with `--take-over`.
+    pub fn start_with(&mut self, name: &str, seed: u64, take_over: TakeOver, after: Millis) -> usize {
         let clock = SimClock::new(Arc::clone(&self.lab), Sleep::Drives, seed ^ (self.controllers.len() as u64) << 32);
         let fleet = Fleet {
             revision: self.wanted.revision.clone(),
@@ -132,14 +235,16 @@ impl Sim {
             problems: Vec::new(),
             refused: None,
         };
-        let world = SimWorld {
-            source: SimSource::new(fleet),
-            store: Arc::new(SimStore::new(self.branch.clone(), name, clock.clone())),
-            clusters: SimClusters::new(Arc::clone(&self.lab), clock.clone()),
+        let world = Ports::new(
+            SimSource::new(fleet),
+            SimStore::new(self.branch.clone(), name, clock.clone()),
+            self.branch.clone(),
+            SimClusters::new(Arc::clone(&self.lab), clock.clone()),
             clock,
-        };
-        let due = self.now();
-        let pace = Pace::new(Pacing::default());
+            Arc::clone(&self.touch),
+        );
+        let due = self.now() + after;
+        let pace = Pace::new(self.pacing);
         self.controllers.push(Controller {
             name: name.to_owned(),
             world,
@@ -147,6 +252,7 @@ impl Sim {
             pace,
             alive: true,
             claimed: false,
+            take_over,
             due,
         });
         self.controllers.len() - 1
@@ -154,9 +260,15 @@ impl Sim {
 
     /// The controller is gone, with all it had in memory, and starts anew.
     pub fn kill(&mut self, which: usize, seed: u64) -> usize {
+        self.kill_for(which, seed, Millis::ZERO)
+    }
+
+    /// The same, and it starts anew only after a while.
+    pub fn kill_for(&mut self, which: usize, seed: u64, pause: Millis) -> usize {
         self.controllers[which].alive = false;
         let name = self.controllers[which].name.clone();
-        self.start(&name, seed)
+        let take_over = self.controllers[which].take_over;
+        self.start_with(&name, seed, take_over, pause)
     }
 
     /// Changes what is wanted, as a merge would.
@@ -178,9 +290,23 @@ impl Sim {
         ask(&mut self.lab.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
-    /// One lap of the controller whose turn comes first. `None` when none is alive.
+    /// When the next turn comes, and whose it is.
+    pub fn next_turn(&self) -> Option<(Timestamp, usize)> {
+        self.controllers.iter().enumerate().filter(|(_, c)| c.alive).map(|(i, c)| (c.due, i)).min()
+    }
+
+    /// One lap of the controller whose turn comes first. `None` when none is alive; no lap while it only claims, or crashes.
     pub fn step(&mut self) -> Option<Option<Lap>> {
-        let (at, which) = self.controllers.iter().enumerate().filter(|(_, c)| c.alive).map(|(i, c)| (c.due, i)).min()?;
+        match self.turn() {
+            Turn::Nobody => None,
+            Turn::Claim | Turn::Crashed => Some(None),
+            Turn::Lap(lap) => Some(Some(*lap)),
+        }
+    }
+
+    /// One turn of the controller whose turn comes first.
+    pub fn turn(&mut self) -> Turn {
+        let Some((at, which)) = self.next_turn() else { return Turn::Nobody };
         self.with(|lab| {
             let to = at.max(lab.now());
             lab.advance_to(to);
@@ -188,7 +314,11 @@ impl Sim {
         self.laps += 1;
         let controller = &mut self.controllers[which];
         if !controller.claimed {
-            let pause = match now(controller.world.store.claim(TakeOver::No)) {
+            let Some(claim) = at_once(controller.world.store().claim(controller.take_over)) else {
+                controller.alive = false;
+                return Turn::Crashed;
+            };
+            let pause = match claim {
                 Ok(_) => {
                     controller.claimed = true;
                     Millis::ZERO
@@ -203,12 +333,15 @@ impl Sim {
                 },
             };
             controller.due = at + pause;
-            return Some(None);
+            return Turn::Claim;
         }
-        let ended = now(lap(&controller.world, &self.wanted, Mode::Act, None, &mut controller.memory));
-        let time = controller.world.clock.now();
+        let Some(ended) = at_once(lap(&controller.world, &self.wanted, Mode::Act, self.stop.as_deref(), &mut controller.memory)) else {
+            controller.alive = false;
+            return Turn::Crashed;
+        };
+        let time = controller.world.clock().now();
         let converged = ended.plan.as_ref().is_some_and(|p| p.decision == Decision::Converged);
-        let pause = match &ended.then {
+        let mut pause = match &ended.then {
             Then::Recheck(recheck) => controller.pace.after(*recheck, converged, time),
             Then::Handle(Handling::Onward) => controller.pace.after(Recheck::Soon, false, time),
             Then::Handle(Handling::After(pause)) => *pause,
@@ -218,6 +351,15 @@ impl Sim {
                 Millis::ZERO
             }
         };
+        let idle = |decision: &Decision| matches!(decision, Decision::Wait(..) | Decision::Hold(_) | Decision::Converged);
+        if let Some(most) = self.skip
+            && ended.wrote.is_none()
+            && ended.plan.as_ref().is_some_and(|p| idle(&p.decision))
+        {
+            let happens = self.lab.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next_event();
+            pause = happens.map_or(most, |next| next.since(at)).min(most).max(pause);
+        }
+        let controller = &mut self.controllers[which];
         controller.due = at + pause;
         if let Some(plan) = &ended.plan {
             let line = format!("{at} {which} {}", plan.report.next);
@@ -225,7 +367,7 @@ impl Sim {
                 self.story.push(line);
             }
         }
-        Some(Some(ended))
+        Turn::Lap(Box::new(ended))
     }
 
     /// Laps until the cluster has converged, or `most` laps are over.
@@ -246,6 +388,14 @@ impl Sim {
             }
         }
         Ended::Stuck(last)
+    }
+}
+
+/// The result of a future, unless it waits for ever: what a crash looks like from outside.
+pub fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    match pin!(future).as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
     }
 }
 

@@ -1,3 +1,7 @@
-//! The binary `drydock`.
+//! The binary `drydock`; everything it does stands in the library beside it.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    drydock::main()
+}

@@ -93,7 +93,8 @@ impl Bench {
             let started = Instant::now();
             for number in 0..PUSHES {
                 let mut group = Group::begin(&mirror, base).expect("begun");
-                let made = group.add(&draft(vec![put(self.spread(number), "status", 10_000 + run * PUSHES + number)]), &self.key).expect("made");
+                let made =
+                    group.add(&draft(vec![put(self.spread(number), "status", 10_000 + run * PUSHES + number)]), &self.key).expect("made");
                 group.store(&mirror).expect("stored");
                 let before = Instant::now();
                 assert!(matches!(mirror.push(&status(), base, made), Pushed::Landed));
@@ -178,7 +179,15 @@ impl Bench {
     fn commit(&self) -> f64 {
         let place = self.folder.path().join("work");
         let remote = self.folder.path().join("fleet.git");
-        assert!(git(self.folder.path()).args(["clone", "-q", "-b", "drydock/status"]).arg(&remote).arg(&place).status().expect("git runs").success());
+        assert!(
+            git(self.folder.path())
+                .args(["clone", "-q", "-b", "drydock/status"])
+                .arg(&remote)
+                .arg(&place)
+                .status()
+                .expect("git runs")
+                .success()
+        );
         median(|run| {
             let started = Instant::now();
             for number in 0..BY_HAND {
@@ -223,7 +232,12 @@ fn put(cluster: usize, kind: &str, state: usize) -> Edit {
 
 fn draft(edits: Vec<Edit>) -> Draft {
     let stamp = Stamp { name: "Bench".into(), email: "bench@example.org".into(), seconds: 1_795_000_000, offset_minutes: 0 };
-    Draft { edits, message: "c00001: Install begins\n\nCluster: c00001\nNode: n1\nStep: Install\nEntry: 3/17\n".into(), author: stamp.clone(), committer: stamp }
+    Draft {
+        edits,
+        message: "c00001: Install begins\n\nCluster: c00001\nNode: n1\nStep: Install\nEntry: 3/17\n".into(),
+        author: stamp.clone(),
+        committer: stamp,
+    }
 }
 
 fn git(folder: &Path) -> Command {

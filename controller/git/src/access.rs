@@ -95,7 +95,7 @@ impl Talk {
     pub(crate) fn trouble(&self, remote: &Remote, error: git2::Error) -> Trouble {
         match self.stopped.take() {
             Some(trouble) => trouble,
-            None => Trouble::from_git(&remote.to_string(), self.shown.borrow().clone(), error),
+            None => Trouble::from_git(&remote.to_string(), self.shown.borrow().clone(), scrubbed(remote, error)),
         }
     }
 
@@ -108,6 +108,18 @@ impl Talk {
         let text = trouble.to_string();
         *self.stopped.borrow_mut() = Some(trouble);
         git2::Error::from_str(&text)
+    }
+}
+
+/// libgit2 quotes a proxy's address, with its password, when it cannot use it.
+fn scrubbed(remote: &Remote, error: git2::Error) -> git2::Error {
+    let Proxy::Url(url) = &remote.access().proxy else { return error };
+    let authority = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+    match authority.rsplit_once('@') {
+        Some((secret, _)) if error.message().contains(secret) => {
+            git2::Error::new(error.code(), error.class(), error.message().replace(secret, "***"))
+        }
+        Some(_) | None => error,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::signing::{BadKey, SigningKey};
 use crate::trouble::Trouble;
 use git2::build::TreeUpdateBuilder;
 use git2::{FileMode, Oid, Repository, Signature, Time};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Who and when. The time is the caller's: this crate has no clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,7 +135,7 @@ pub struct Group {
     git: Repository,
     tip: Option<Oid>,
     commits: Vec<Oid>,
-    ids: BTreeSet<Oid>,
+    ids: BTreeMap<Oid, String>,
 }
 
 /// What was stored.
@@ -159,7 +159,7 @@ impl Group {
         if let Some(base) = base {
             git.find_commit(base).map_err(Unwritable::Base)?;
         }
-        Ok(Self { git, tip: base, commits: Vec::new(), ids: BTreeSet::new() })
+        Ok(Self { git, tip: base, commits: Vec::new(), ids: BTreeMap::new() })
     }
 
     /// The commit that the next one goes on top of.
@@ -186,7 +186,7 @@ impl Group {
         let signature = key.sign(text.as_bytes())?;
         let id = self.git.commit_signed(text, &signature, Some("gpgsig")).map_err(Unwritable::Git)?;
         self.ids.extend(fresh);
-        self.ids.insert(id);
+        self.ids.insert(id, String::new());
         self.commits.push(id);
         self.tip = Some(id);
         Ok(id)
@@ -202,14 +202,14 @@ impl Group {
     }
 
     /// The new root, and every object on the way to what changed.
-    fn tree(&self, base: Option<&git2::Tree<'_>>, edits: &[Edit]) -> Result<(Oid, BTreeSet<Oid>), Unwritable> {
-        let mut ids = BTreeSet::new();
+    fn tree(&self, base: Option<&git2::Tree<'_>>, edits: &[Edit]) -> Result<(Oid, BTreeMap<Oid, String>), Unwritable> {
+        let mut ids = BTreeMap::new();
         let empty;
         let base = match base {
             Some(tree) => tree,
             None => {
                 let id = self.git.treebuilder(None).and_then(|builder| builder.write()).map_err(Unwritable::Git)?;
-                ids.insert(id);
+                ids.insert(id, String::new());
                 empty = self.git.find_tree(id).map_err(Unwritable::Git)?;
                 &empty
             }

@@ -12,6 +12,7 @@ use crate::mirror::Head;
 use crate::names::RefName;
 use crate::pack;
 use crate::push::{Pushed, Refusal, Wire};
+use crate::tidy;
 use crate::trouble::{Trouble, unsupported};
 use git2::{ErrorCode, Oid, Repository};
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -80,7 +81,7 @@ fn prepare(path: &Path, from: &Repository, name: &RefName, expected: Option<Oid>
     }
     let known = known_there(&there, from, expected).map_err(git)?;
     let ids = pack::new_objects(from, new, &known).map_err(|error| Trouble::Corrupt { detail: error.message().to_owned() })?;
-    let bytes = pack::encode(from, ids.iter().copied()).map_err(|error| Trouble::Corrupt { detail: error.message().to_owned() })?;
+    let bytes = pack::encode(from, ids.iter().cloned()).map_err(|error| Trouble::Corrupt { detail: error.message().to_owned() })?;
     wire.storing().map_err(|source| Trouble::from_io("write to", path, source))?;
     if !ids.is_empty() {
         pack::store(&there.commondir().join("objects"), &bytes)?;
@@ -115,10 +116,23 @@ fn land(there: &Repository, name: &RefName, expected: Option<Oid>, new: Oid, wir
         Err(trouble) => return Pushed::NotSent(trouble),
     }
     hooks::tell(there, name, expected, new);
+    keep_tidy(there);
     // Whoever cuts the line now loses only the answer.
     match wire.answer() {
         Ok(()) => Pushed::Landed,
         Err(dropped) => Pushed::Unknown(Trouble::Injected(dropped.0)),
+    }
+}
+
+/// What git's receive-pack does after a push (`receive.autogc`), as far as it is needed: it does not matter if it fails.
+fn keep_tidy(there: &Repository) {
+    let config = there.config();
+    let wanted = |name: &str| config.as_ref().ok().and_then(|config| config.get_bool(name).ok()).unwrap_or(true);
+    if wanted("receive.autogc")
+        && wanted("gc.auto")
+        && let Err(trouble) = tidy::tidy(&there.commondir().join("objects"))
+    {
+        tracing::warn!(repository = %there.path().display(), why = %trouble, "the packs of the repository could not be gathered; run `git gc` there");
     }
 }
 

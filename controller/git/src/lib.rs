@@ -30,6 +30,7 @@ mod remote;
 mod repair;
 mod signing;
 pub mod status;
+mod tidy;
 mod trouble;
 mod watch;
 

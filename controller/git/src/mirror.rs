@@ -8,6 +8,7 @@ use crate::names::RefName;
 use crate::push::{Calm, Wire};
 use crate::remote::Remote;
 use crate::repair;
+use crate::tidy;
 use crate::trouble::Trouble;
 use git2::{AutotagOption, Direction, FetchOptions, Oid, RemoteRedirect, Repository, RepositoryInitOptions};
 use std::cell::RefCell;
@@ -139,6 +140,7 @@ impl Mirror {
         if let Some(healed) = &healed {
             tracing::warn!(why = %healed.why, aside = %healed.aside.display(), lost = healed.lost.len(), "the local mirror was damaged and has been made again");
         }
+        self.tidy()?;
         Ok(Heads { heads, healed })
     }
 
@@ -157,6 +159,14 @@ impl Mirror {
             .map_err(|error| talk.trouble(&self.remote, error))?;
         let listed = connection.list().map_err(|error| talk.trouble(&self.remote, error))?;
         Ok(pick(names, listed))
+    }
+
+    /// Gathers packs when they have become many; the handle is opened anew, so that it holds none of the old ones.
+    fn tidy(&mut self) -> Result<(), Trouble> {
+        if tidy::tidy(&self.place().join("objects"))? {
+            self.git = Repository::open_bare(self.place()).map_err(|error| self.local(error))?;
+        }
+        Ok(())
     }
 
     fn fetch_once(&self, names: &[RefName]) -> Result<BTreeMap<RefName, Head>, Trouble> {
@@ -252,6 +262,8 @@ impl Mirror {
         // A power cut must not take what the outbox promised to keep.
         config.set_bool("core.fsyncObjectFiles", true).map_err(local)?;
         config.set_bool("core.logAllRefUpdates", false).map_err(local)?;
+        // The first request of a connection follows no option of ours, only this: else a server could send us, and our token, elsewhere.
+        config.set_bool("http.followRedirects", false).map_err(local)?;
         let now = self.remote.to_string();
         if config.get_string("drydock.remote").ok().as_deref() != Some(now.as_str()) {
             let old: Vec<git2::Reference<'_>> = self.git.references_glob("refs/seen/*").map_err(local)?.flatten().collect();

@@ -12,8 +12,11 @@ use std::path::Path;
 /// Commits in one push. A controller that was cut off for a month has thousands to send, not millions.
 const COMMITS_MAX: usize = 200_000;
 
+/// An object and the path where it was met: what was at the same path is packed as a difference.
+pub(crate) type Named = (Oid, String);
+
 /// Every object that `tip` needs and the commits of `have` do not bring, parents before children.
-pub(crate) fn new_objects(git: &Repository, tip: Oid, have: &[Oid]) -> Result<Vec<Oid>, git2::Error> {
+pub(crate) fn new_objects(git: &Repository, tip: Oid, have: &[Oid]) -> Result<Vec<Named>, git2::Error> {
     let mut walk = git.revwalk()?;
     walk.push(tip)?;
     for oid in have {
@@ -28,8 +31,8 @@ pub(crate) fn new_objects(git: &Repository, tip: Oid, have: &[Oid]) -> Result<Ve
         let id = id?;
         let commit = git.find_commit(id)?;
         let parents = commit.parents().map(|parent| parent.tree_id()).collect::<Vec<_>>();
-        found.tree(git, commit.tree_id(), parents.first().copied())?;
-        found.add(id);
+        found.tree(git, "", commit.tree_id(), parents.first().copied())?;
+        found.add(id, "");
     }
     Ok(found.order)
 }
@@ -52,11 +55,11 @@ pub(crate) fn copy_missing(from: &Repository, to: &Repository, tip: Oid) -> Resu
         }
         let commit = from.find_commit(id)?;
         let parent = commit.parents().next();
-        found.tree(from, commit.tree_id(), parent.map(|parent| parent.tree_id()))?;
-        found.add(id);
+        found.tree(from, "", commit.tree_id(), parent.map(|parent| parent.tree_id()))?;
+        found.add(id, "");
         open.extend(commit.parent_ids());
     }
-    for id in found.order {
+    for (id, _) in found.order {
         if !target.exists(id) {
             let object = source.read(id)?;
             target.write(object.kind(), object.data())?;
@@ -67,19 +70,19 @@ pub(crate) fn copy_missing(from: &Repository, to: &Repository, tip: Oid) -> Resu
 
 #[derive(Default)]
 struct Found {
-    order: Vec<Oid>,
+    order: Vec<Named>,
     known: BTreeSet<Oid>,
 }
 
 impl Found {
-    fn add(&mut self, id: Oid) {
+    fn add(&mut self, id: Oid, path: &str) {
         if self.known.insert(id) {
-            self.order.push(id);
+            self.order.push((id, path.to_owned()));
         }
     }
 
     /// What this tree holds and the other one does not, going only where they differ.
-    fn tree(&mut self, git: &Repository, new: Oid, old: Option<Oid>) -> Result<(), git2::Error> {
+    fn tree(&mut self, git: &Repository, path: &str, new: Oid, old: Option<Oid>) -> Result<(), git2::Error> {
         if old == Some(new) || self.known.contains(&new) {
             return Ok(());
         }
@@ -92,25 +95,27 @@ impl Found {
             if was == Some(entry.id()) {
                 continue;
             }
+            let inside = format!("{path}/{}", String::from_utf8_lossy(entry.name_bytes()));
             match kind_of(entry.filemode_raw()) {
                 Kind::Folder => {
                     let was = was.filter(|id| git.find_tree(*id).is_ok());
-                    self.tree(git, entry.id(), was)?;
+                    self.tree(git, &inside, entry.id(), was)?;
                 }
-                Kind::File | Kind::Symlink | Kind::Unnameable => self.add(entry.id()),
+                Kind::File | Kind::Symlink | Kind::Unnameable => self.add(entry.id(), &inside),
                 // The commit it names is in another repository.
                 Kind::Submodule => {}
             }
         }
-        self.add(new);
+        self.add(new, path);
         Ok(())
     }
 }
 
 /// The folder and file ids on the way to a path in a tree, as far as they exist.
-pub(crate) fn ids_to(git: &Repository, root: Oid, path: &str, found: &mut BTreeSet<Oid>) -> Result<(), git2::Error> {
+pub(crate) fn ids_to(git: &Repository, root: Oid, path: &str, found: &mut BTreeMap<Oid, String>) -> Result<(), git2::Error> {
     let mut here = (root, FOLDER);
-    found.insert(root);
+    let mut walked = String::new();
+    found.insert(root, walked.clone());
     for part in path.split('/') {
         if kind_of(here.1) != Kind::Folder {
             return Ok(());
@@ -118,18 +123,19 @@ pub(crate) fn ids_to(git: &Repository, root: Oid, path: &str, found: &mut BTreeS
         let tree = git.find_tree(here.0)?;
         let Some(entry) = tree.get_name(part) else { return Ok(()) };
         here = (entry.id(), entry.filemode_raw());
-        found.insert(here.0);
+        walked = format!("{walked}/{part}");
+        found.insert(here.0, walked.clone());
     }
     Ok(())
 }
 
 /// One pack of exactly these objects. (libgit2's own in-memory store would pack whole trees again for each group.)
-pub(crate) fn encode(git: &Repository, ids: impl IntoIterator<Item = Oid>) -> Result<Vec<u8>, git2::Error> {
+pub(crate) fn encode(git: &Repository, objects: impl IntoIterator<Item = Named>) -> Result<Vec<u8>, git2::Error> {
     let mut builder = git.packbuilder()?;
     // Packs are small, and threads would make their bytes differ from run to run.
     builder.set_threads(1);
-    for id in ids {
-        builder.insert_object(id, None)?;
+    for (id, path) in objects {
+        builder.insert_object(id, Some(&path).filter(|path| !path.is_empty()).map(String::as_str))?;
     }
     let mut bytes = git2::Buf::new();
     builder.write_buf(&mut bytes)?;

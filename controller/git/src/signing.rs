@@ -51,6 +51,15 @@ impl SigningKey {
         }
     }
 
+    /// A new ed25519 key from 32 random bytes, and its file as `ssh-keygen` would write it.
+    pub fn generate(random: &[u8; 32], comment: &str) -> Result<(Self, String), BadKey> {
+        let pair = ssh_key::private::Ed25519Keypair::from_seed(random);
+        let mut key = PrivateKey::from(pair);
+        key.set_comment(comment);
+        let file = key.to_openssh(LineEnding::LF).map_err(BadKey::Signing)?.to_string();
+        Ok((Self(key), file))
+    }
+
     /// The public half, as it stands in an allowed-signers file.
     #[must_use]
     pub fn public(&self) -> String {

@@ -229,6 +229,13 @@ impl Trouble {
             },
             (git2::ErrorCode::Eof, _) | (_, git2::ErrorClass::Net | git2::ErrorClass::Os) => Self::Unreachable { remote, detail, source },
             (_, git2::ErrorClass::Ssh) if detail.contains("timed out") || detail.contains("timeout") => Self::TimedOut { remote, source },
+            (_, git2::ErrorClass::Ssh) if detail.contains("passphrase") || detail.contains("private key") => {
+                let credential = credential.unwrap_or_else(|| "the key".into());
+                Self::CredentialMissing {
+                    remote,
+                    advice: format!("{credential} cannot be opened; its passphrase is missing or wrong, or it is no key"),
+                }
+            }
             (_, git2::ErrorClass::Ssh) => Self::Unreachable { remote, detail, source },
             (_, git2::ErrorClass::Repository) if unsupported(&detail) => Self::Unsupported { remote, detail },
             (_, git2::ErrorClass::Odb | git2::ErrorClass::Zlib | git2::ErrorClass::Sha1) => Self::Corrupt { detail },

@@ -1,5 +1,7 @@
 //! The crate against real repositories: its own, and those of the git program.
 
+#![allow(clippy::print_stdout, reason = "a test that cannot run here says so")]
+
 mod git {
     mod chain;
     mod commits;
@@ -10,6 +12,7 @@ mod git {
     mod races;
     mod reading;
     mod refused_places;
+    mod ssh;
     mod stage;
     mod watch;
 }

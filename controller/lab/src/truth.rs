@@ -21,7 +21,7 @@ pub struct Catastrophe {
     pub what: What,
     /// What brought it about in the end.
     pub cause: Cause,
-    /// The nodes that did not serve at that moment, and since when.
+    /// The nodes that did not serve at that moment, or lacked data, and since when.
     pub away: BTreeMap<NodeName, Timestamp>,
 }
 

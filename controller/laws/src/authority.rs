@@ -115,7 +115,7 @@ fn written_down(case: &Case<'_>, order: &Order, found: &mut Found) {
     match &order.act {
         Act::Fence { .. } => {}
         Act::Cancel => {
-            if order.entry != open.cancel_entry() {
+            if open.cancel_entry().as_ref() != Some(&order.entry) {
                 found.push(format!("{order} does not carry the entry of the open intent's Cancel"));
             }
         }

@@ -28,8 +28,8 @@ pub(crate) fn heard(case: &Case<'_>, intent: &Intent) -> bool {
         let place = &intent.entry.place;
         let consumed = memory.consumed.as_ref().and_then(|c| c.place.compare(place)).is_some_and(std::cmp::Ordering::is_ge);
         let fenced = memory.fence.as_ref().and_then(|fence| fence.compare(place)).is_some_and(std::cmp::Ordering::is_gt);
-        let cancelled =
-            memory.cancelled.as_ref().and_then(|c| c.compare(&intent.cancel_entry().place)).is_some_and(std::cmp::Ordering::is_ge);
+        // An earlier Cancel in the same block stands below a Return, and says nothing of it.
+        let cancelled = memory.cancelled.as_ref().and_then(|cancel| cancel.compare(place)).is_some_and(std::cmp::Ordering::is_gt);
         consumed || fenced || cancelled
     })
 }

@@ -167,9 +167,15 @@ impl History {
         self.epoch = Some(epoch.clone());
     }
 
+    /// A machine that a person let in takes the name over, and what was begun on the one before it ends.
     fn met(&mut self, id: &NodeId, found: &mut Vec<Violation>) {
         if let Some(known) = self.known.insert(id.name.clone(), id.clone()).filter(|known| known != id) {
             found.push(broken(LawId::S6, format!("{id} takes the place of {known} without a person's word")));
+        }
+        let before = |was: &NodeId| was.name == id.name && was.machine != id.machine;
+        self.open.take_if(|open| before(&open.node));
+        if self.out.take_if(|out| before(out)).is_some() {
+            self.away.remove(&id.name);
         }
     }
 
@@ -235,7 +241,7 @@ impl History {
 
     fn cancelled(&mut self, entry: &EntryId, stamp: Stamp, found: &mut Vec<Violation>) {
         match &mut self.open {
-            Some(open) if open.cancel_entry() != *entry => {
+            Some(open) if open.cancel_entry().as_ref() != Some(entry) => {
                 found.push(broken(LawId::S14, format!("{entry} is not the Cancel of the open {}", open.entry)));
             }
             Some(open) if open.cancelled.is_some() => found.push(broken(LawId::S14, format!("{} is cancelled twice", open.entry))),

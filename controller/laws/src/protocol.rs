@@ -99,7 +99,10 @@ fn performs(case: &Case<'_>, found: &mut Found) {
 
 fn cancels(case: &Case<'_>, entry: &EntryId, found: &mut Found) {
     match case.open() {
-        Some(open) if open.cancel_entry() != *entry => found.push(format!("{entry} is not the Cancel of the open {}", open.entry)),
+        Some(open) if open.cancel_entry().as_ref() != Some(entry) => found.push(format!("{entry} is not the Cancel of the open {}", open.entry)),
+        Some(open) if entry.place.seq <= open.entry.place.seq => {
+            found.push(format!("{entry} stands below {} and would not end it", open.entry));
+        }
         Some(open) if open.cancelled.is_some() => found.push(format!("{} would be cancelled twice", open.entry)),
         Some(_) => {}
         None => found.push(format!("{entry} would cancel something that is not open")),

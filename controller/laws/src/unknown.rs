@@ -86,9 +86,13 @@ fn cluster(case: &Case<'_>, doing: &Doing<'_>, found: &mut Found) {
     }
 }
 
-/// Rule 13: all who answer agree on which cluster they are, and it is the node's.
+/// Rule 13: all who answer agree on who takes part and on which cluster they are, and it is the node's.
 fn one_cluster(case: &Case<'_>, doing: &Doing<'_>, found: &mut Found) {
     for name in case.everybody.iter().copied() {
+        let apart = case.side.as_ref().is_ok_and(|side| !side.views.contains_key(name));
+        if apart && case.of(name, |f| &f.view).is_some() {
+            found.push(format!("{name} and the others do not name each other at the {}", doing.name()));
+        }
         let view = case.of(name, |f| &f.view).map(|view| &view.cluster);
         let id = case.of(name, |f| &f.id).map(|id| &id.cluster);
         for other in view.into_iter().chain(id).filter(|cluster| **cluster != doing.node.cluster) {

@@ -15,8 +15,10 @@ pub const CANCEL: Seq = 1;
 pub const AGAIN: Seq = 2;
 /// Offset of the Return in the block of any intent of an out node (rule 19).
 pub const RETURN: Seq = 3;
-/// Numbers that one intent takes: itself and the three above, so that the way back has its names before it is needed and two of them never collide.
-pub const BLOCK: Seq = 4;
+/// Offset of the tombstone: above everything of the block that may still arrive.
+pub const TOMB: Seq = 4;
+/// Numbers that one intent takes: itself and the four above, so that the way back has its names before it is needed and two of them never collide.
+pub const BLOCK: Seq = 5;
 
 /// How many durations are remembered per step; enough for a median and a 95th percentile, bounded (S12).
 pub const DURATIONS: usize = 20;
@@ -56,9 +58,9 @@ impl Intent {
         EntryId { cluster: self.entry.cluster.clone(), place: Place { epoch: self.entry.place.epoch.clone(), seq: self.base + offset } }
     }
 
-    /// The entry of its Cancel.
-    pub fn cancel_entry(&self) -> EntryId {
-        self.in_block(CANCEL)
+    /// The entry of its Cancel; none for what stands higher in the block, as a Cancel below it would end nothing.
+    pub fn cancel_entry(&self) -> Option<EntryId> {
+        (self.entry.place.seq == self.base).then(|| self.in_block(CANCEL))
     }
 }
 
@@ -393,7 +395,7 @@ impl Ledger {
         }
     }
 
-    /// The attempts of a node at a target; fresh ones when the machine or the target is another.
+    /// The attempts of a node at a target; fresh ones when the machine or the release is another.
     pub fn attempts_of(&self, node: &NodeId, target: Target) -> Attempts {
         match self.attempts.get(&node.name) {
             Some(a) if a.machine == node.machine && a.target == target => a.clone(),
@@ -413,6 +415,8 @@ impl Ledger {
             self.clock_accepted = false;
         }
         match event {
+            // An older claim that is read again says nothing new.
+            Event::Claimed { epoch } if epoch.number < self.epoch.number => {}
             Event::Claimed { epoch } => {
                 self.epoch = epoch.clone();
                 self.next = 1;
@@ -422,7 +426,10 @@ impl Ledger {
                     self.met(id);
                 }
             }
+            // Entries that are read twice (rules 6 and 8) count once.
+            Event::Opened(intent) if self.open.as_ref().is_some_and(|open| open.entry == intent.entry) => {}
             Event::Opened(intent) => self.opened(intent, stamp),
+            Event::Cancelled(entry) if self.open.as_ref().and_then(Intent::cancel_entry).as_ref() != Some(entry) => {}
             Event::Cancelled(_) => {
                 for intent in [&mut self.open, &mut self.last].into_iter().flatten() {
                     intent.cancelled = Some(stamp);
@@ -431,6 +438,7 @@ impl Ledger {
                     out.returning = true;
                 }
             }
+            Event::Closed { entry, .. } if self.open.as_ref().is_none_or(|open| open.entry != *entry) => {}
             Event::Closed { outcome, heard, .. } => {
                 if let Some(intent) = self.open.take() {
                     self.closed(&intent, outcome, *heard, stamp);
@@ -469,7 +477,7 @@ impl Ledger {
     fn opened(&mut self, intent: &Intent, stamp: Stamp) {
         self.next = self.next.max(intent.base + BLOCK);
         self.revisions.attempted = Some(intent.revision.clone());
-        if self.run_began.as_ref().is_none_or(|(target, _)| *target != intent.target) {
+        if intent.step == Step::Vacate && self.run_began.as_ref().is_none_or(|(target, _)| *target != intent.target) {
             self.run_began = Some((intent.target, stamp));
         }
         let mut attempts = self.attempts_of(&intent.node, intent.target);
@@ -504,20 +512,18 @@ impl Ledger {
     fn closed(&mut self, intent: &Intent, outcome: &Outcome, heard: bool, stamp: Stamp) {
         if !heard {
             // Whatever of the intent's block may still arrive is below this.
-            self.owes.insert(intent.node.name.clone(), Place { epoch: intent.entry.place.epoch.clone(), seq: intent.base + BLOCK - 1 });
+            self.owes.insert(intent.node.name.clone(), Place { epoch: intent.entry.place.epoch.clone(), seq: intent.base + TOMB });
         }
         match outcome {
             Outcome::Done => self.done(intent, stamp),
             Outcome::Abandoned(_) => {
-                if intent.step == Step::Vacate {
-                    self.out = None;
-                }
+                self.unperformed(intent, heard);
                 self.forget_entry(intent);
             }
             Outcome::Failed(why) => {
                 let unchanged = matches!(why, Failure::PlatformRefused);
                 if intent.step == Step::Vacate && unchanged {
-                    self.out = None;
+                    self.unperformed(intent, heard);
                 } else if intent.step == Step::Vacate
                     && let Some(out) = &mut self.out
                 {
@@ -529,8 +535,23 @@ impl Ledger {
                 if let Some(out) = &mut self.out {
                     out.returning = true;
                 }
+                // What it began may go on, so its number is not used again; it costs nobody an attempt.
+                if intent.step == Step::Install {
+                    self.failed(intent, &Failure::Cancelled, stamp);
+                }
             }
             Outcome::Inherited => self.forget_entry(intent),
+        }
+    }
+
+    /// A Vacate that took no effect: the node is out no more if that is proven, and else brought back to be sure (rule 17).
+    fn unperformed(&mut self, intent: &Intent, heard: bool) {
+        if intent.step != Step::Vacate {
+            return;
+        }
+        match &mut self.out {
+            Some(out) if !heard => out.returning = true,
+            Some(_) | None => self.out = None,
         }
     }
 
@@ -620,7 +641,7 @@ impl Ledger {
                 if self.open.as_ref().is_some_and(|i| i.node.name == *node)
                     && let Some(intent) = self.open.take()
                 {
-                    self.owes.insert(node.clone(), Place { epoch: intent.entry.place.epoch, seq: intent.base + BLOCK - 1 });
+                    self.owes.insert(node.clone(), Place { epoch: intent.entry.place.epoch, seq: intent.base + TOMB });
                 }
                 if self.out.as_ref().is_some_and(|o| o.node.name == *node) {
                     self.out = None;

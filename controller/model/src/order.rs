@@ -112,29 +112,30 @@ pub enum StorageExpected {
 impl Order {
     /// A fence at `entry`.
     pub fn fence(entry: EntryId, node: NodeId, marker: Option<Marker>) -> Order {
-        let digest = digest(&entry, &node, None);
+        let digest = digest(&entry, &node, Asked::Fence);
         Order { entry, node, act: Act::Fence { marker }, expect: Expect::NOTHING, boot: None, not_after: None, digest }
     }
 
     /// The Cancel whose mark is `entry`.
     pub fn cancel(entry: EntryId, node: NodeId) -> Order {
-        let digest = digest(&entry, &node, None);
+        let digest = digest(&entry, &node, Asked::Cancel);
         Order { entry, node, act: Act::Cancel, expect: Expect::NOTHING, boot: None, not_after: None, digest }
     }
 
     /// A step.
     pub fn step(entry: EntryId, node: NodeId, work: Work, expect: Expect, boot: BootId, not_after: Millis) -> Order {
-        let digest = digest(&entry, &node, Some(&work));
+        let digest = digest(&entry, &node, Asked::Step(&work));
         Order { entry, node, act: Act::Step(work), expect, boot: Some(boot), not_after: Some(not_after), digest }
     }
 
     /// Whether the digest is the one of what is asked.
     pub fn intact(&self) -> bool {
-        let work = match &self.act {
-            Act::Fence { .. } | Act::Cancel => None,
-            Act::Step(work) => Some(work),
+        let asked = match &self.act {
+            Act::Fence { .. } => Asked::Fence,
+            Act::Cancel => Asked::Cancel,
+            Act::Step(work) => Asked::Step(work),
         };
-        digest(&self.entry, &self.node, work) == self.digest
+        digest(&self.entry, &self.node, asked) == self.digest
     }
 
     /// The step it performs, if it performs one.
@@ -146,8 +147,15 @@ impl Order {
     }
 }
 
+/// What a digest covers of the act.
+enum Asked<'a> {
+    Fence,
+    Cancel,
+    Step(&'a Work),
+}
+
 /// Entry, identity, step, target, attempt: nothing that differs between two sends.
-fn digest(entry: &EntryId, node: &NodeId, work: Option<&Work>) -> Digest {
+fn digest(entry: &EntryId, node: &NodeId, asked: Asked<'_>) -> Digest {
     let mut hash = Sha256::new();
     let mut field = |text: &str| {
         hash.update((text.len() as u64).to_be_bytes());
@@ -158,10 +166,14 @@ fn digest(entry: &EntryId, node: &NodeId, work: Option<&Work>) -> Digest {
     field(node.machine.as_str());
     field(node.cluster.as_str());
     field(node.node.as_str());
-    if let Some(work) = work {
-        field(&work.step.to_string());
-        field(&work.target.to_string());
-        field(&work.attempt.to_string());
+    match asked {
+        Asked::Fence => field("Fence"),
+        Asked::Cancel => field("Cancel"),
+        Asked::Step(work) => {
+            field(&work.step.to_string());
+            field(&work.target.to_string());
+            field(&work.attempt.to_string());
+        }
     }
     let hex: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
     // 64 hexadecimal digits are always a digest.

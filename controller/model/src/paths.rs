@@ -20,7 +20,7 @@ pub struct UpgradePath {
     pub registry: &'static [RegistryValue],
     /// What must be free on each node's system drive, in bytes.
     pub least_free_disk: u64,
-    /// What must be true before the first node, in words; each is a guard of the planner or is asked of a person.
+    /// What must be true before the first node beside [`COMMON_CHECKS`], in words.
     pub checks: &'static [&'static str],
     /// What a person should know who asks for it.
     pub warnings: &'static [&'static str],
@@ -123,7 +123,7 @@ pub const PATHS: [UpgradePath; 3] = [
         media: "the 2503 media of 23H2",
         registry: &[REFS, VID],
         least_free_disk: LEAST_FREE_DISK,
-        checks: COMMON_CHECKS,
+        checks: &[],
         warnings: &[OUT_OF_SUPPORT],
         article: TO_23H2,
     },
@@ -153,8 +153,8 @@ pub const PATHS: [UpgradePath; 3] = [
     },
 ];
 
-/// Before any upgrade.
-const COMMON_CHECKS: &[&str] = &[
+/// What must be true before any upgrade, in words; each is a guard of the planner or is asked of a person.
+pub const COMMON_CHECKS: &[&str] = &[
     "every node is Up and answers",
     "every virtual disk is healthy, no storage job runs, no disk is in maintenance mode",
     "no node has servicing or a restart pending",
@@ -162,13 +162,8 @@ const COMMON_CHECKS: &[&str] = &[
     "Cluster-Aware Updating is not at work, and its self-updating is off",
 ];
 
-/// Before an upgrade to 24H2.
+/// Before an upgrade to 24H2, beside those.
 const CHECKS_24H2: &[&str] = &[
-    "every node is Up and answers",
-    "every virtual disk is healthy, no storage job runs, no disk is in maintenance mode",
-    "no node has servicing or a restart pending",
-    "the solution upgrade has not been applied (no Azure Stack HCI Orchestrator Service)",
-    "Cluster-Aware Updating is not at work, and its self-updating is off",
     "the cluster is not stretched over sites",
     "drivers fit Windows Server 2025, network drivers newer than those in the box (a person's task)",
     "the group Cloud Management is empty, and the registration is repaired where it must be (a person's task)",

@@ -164,7 +164,7 @@ impl Windows {
         if self.exclusion_at(at).is_some() {
             return None;
         }
-        let mut reach = FIRST_REACH;
+        let mut reach = if self.recurring.is_empty() { HORIZON } else { FIRST_REACH };
         loop {
             let (from, to) = (at - reach, at + reach);
             let around = self.stretches(from, to).into_iter().find(|s| s.from <= at && at < s.to)?;

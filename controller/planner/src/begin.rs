@@ -38,6 +38,9 @@ pub(crate) fn window(eye: &Eye<'_>, purpose: Purpose) -> Result<(), No> {
     {
         return Err(HoldReason::NoWindowFits { needed, longest }.into());
     }
+    if began_inside(eye) {
+        return Ok(());
+    }
     let Some(open) = windows.open_span(eye.now()) else {
         return Err(WaitingOn::WindowOpens(windows.next_open(eye.now())).into());
     };
@@ -47,6 +50,13 @@ pub(crate) fn window(eye: &Eye<'_>, purpose: Purpose) -> Result<(), No> {
         }
         Some(_) | None => Ok(()),
     }
+}
+
+/// `Finish`: a run that began inside a window goes on until the whole cluster is done.
+fn began_inside(eye: &Eye<'_>) -> bool {
+    let maintenance = &eye.s.desired.maintenance;
+    let began = eye.ledger.run_began.as_ref().filter(|(target, _)| *target == eye.s.desired.target).and_then(|(_, stamp)| stamp.known());
+    maintenance.overrun == drydock_model::desired::Overrun::Finish && began.is_some_and(|t| maintenance.windows.open_span(t).is_some())
 }
 
 /// Rule 13: every member answers for itself, is who the ledger knows, and carries our fence.
@@ -109,7 +119,8 @@ pub(crate) fn quorum(eye: &Eye<'_>, node: &NodeName) -> Result<(), WaitingOn> {
     let no = |why: &str| Err(WaitingOn::Quorum { without: node.clone(), why: why.to_owned() });
     let view = eye.view.as_ref().map_err(Clone::clone)?;
     let witness = view.witness == Witness::Online { vote: true };
-    let all = view.members.values().filter(|m| m.vote).count() + usize::from(witness);
+    // A witness that is configured and offline is a vote that is lost.
+    let all = view.members.values().filter(|m| m.vote).count() + usize::from(witness || view.witness == Witness::Offline);
     let others = view
         .members
         .iter()

@@ -44,10 +44,21 @@ pub(crate) fn plan(eye: &Eye<'_>, intent: &Intent) -> Decision {
         return inherited(eye, intent, verdict);
     }
     match verdict {
-        Verdict::Done => close(eye.ledger, Outcome::Done, true),
+        Verdict::Done => done(eye, intent),
         Verdict::Failed(why) => close(eye.ledger, Outcome::Failed(why), true),
         Verdict::Untouched => begin(eye, intent),
         Verdict::Running(percent) => watch(eye, intent, percent),
+    }
+}
+
+/// What leads on is written only where it can be read; what leads back is written as soon as it can be.
+fn done(eye: &Eye<'_>, intent: &Intent) -> Decision {
+    match (intent.step, eye.confirmed()) {
+        (Step::Vacate | Step::Install, Err(_)) if way::without_git_too_long(eye) => close(eye.ledger, Outcome::Superseded, true),
+        (Step::WriteRegistry | Step::Vacate | Step::Install, Err(why)) => soon(why),
+        (Step::WriteRegistry | Step::Vacate | Step::Install, Ok(())) | (Step::Reboot | Step::Restart | Step::Return | Step::Settle, _) => {
+            close(eye.ledger, Outcome::Done, true)
+        }
     }
 }
 
@@ -88,7 +99,7 @@ fn begin(eye: &Eye<'_>, intent: &Intent) -> Decision {
         (Step::Reboot | Step::Install | Step::Restart | Step::Return | Step::Settle, _) => None,
     };
     if unwanted.is_some() {
-        return Decision::Cancel(intent.entry.clone());
+        return mark(eye, intent);
     }
     match guards(eye, intent) {
         Ok(expect) => match eye.order(intent, expect) {
@@ -96,18 +107,26 @@ fn begin(eye: &Eye<'_>, intent: &Intent) -> Decision {
             Err(why) => soon(why),
         },
         // A node that is out is not helped by giving up: its own way back decides. A node that is not out yet had better stay in.
-        Err(No::Wait(_)) if intent.step == Step::Vacate && eye.age(intent.opened) > PATIENCE => Decision::Cancel(intent.entry.clone()),
-        Err(No::Hold(_)) if intent.step == Step::Vacate => Decision::Cancel(intent.entry.clone()),
-        Err(No::Wait(WaitingOn::Remote(_))) if way::without_git_too_long(eye) => Decision::Cancel(intent.entry.clone()),
+        Err(No::Wait(_)) if intent.step == Step::Vacate && eye.age(intent.opened) > PATIENCE => mark(eye, intent),
+        Err(No::Hold(_)) if intent.step == Step::Vacate => mark(eye, intent),
+        Err(No::Wait(WaitingOn::Remote(_))) if way::without_git_too_long(eye) => mark(eye, intent),
         Err(No::Wait(why)) => soon(why),
         Err(No::Hold(why)) => Decision::Hold(why),
     }
 }
 
+/// Rule 21: the mark comes first. What stands higher in its block has no Cancel of its own; the way back takes its place.
+fn mark(eye: &Eye<'_>, intent: &Intent) -> Decision {
+    match intent.cancel_entry() {
+        Some(entry) => Decision::Cancel(entry),
+        None => close(eye.ledger, Outcome::Superseded, true),
+    }
+}
+
 /// The mark is in the ledger: the Cancel is sent until the node shows it, then the intent is closed.
 fn give_up(eye: &Eye<'_>, intent: &Intent, barred: bool) -> Decision {
-    if !barred {
-        return Decision::Perform(vec![Order::cancel(intent.cancel_entry(), intent.node.clone())]);
+    if !barred && let Some(cancel) = intent.cancel_entry() {
+        return Decision::Perform(vec![Order::cancel(cancel, intent.node.clone())]);
     }
     let why = match (&eye.ledger.out, eye.stopped()) {
         (_, Err(_)) => Abandoned::Suspended,
@@ -179,8 +198,8 @@ fn watch(eye: &Eye<'_>, intent: &Intent, percent: Option<u8>) -> Decision {
     };
     match intent.step {
         Step::Install if intent.cancelled.is_some() && way::cancelled_long_ago(eye) => close(eye.ledger, Outcome::Superseded, true),
-        Step::Install if intent.cancelled.is_some() => Decision::Perform(vec![Order::cancel(intent.cancel_entry(), intent.node.clone())]),
-        Step::Install if late || unwanted => Decision::Cancel(intent.entry.clone()),
+        Step::Install if intent.cancelled.is_some() => give_up(eye, intent, false),
+        Step::Install if late || unwanted => mark(eye, intent),
         Step::Vacate if unwanted => close(eye.ledger, Outcome::Failed(Failure::Cancelled), true),
         Step::Vacate if late => close(eye.ledger, Outcome::Failed(Failure::TimedOut), true),
         Step::Restart | Step::Reboot if late => Decision::Hold(HoldReason::StepOverdue { node: name.clone(), step: intent.step }),

@@ -385,8 +385,8 @@ fn a_vacate_that_is_no_longer_wanted_is_cancelled_and_proven_unperformed() {
     let mut case = four();
     let vacate = case.open();
     case.stop = Some("fire drill");
-    check(&case, "mark the cancel of 1.ab12/1");
-    case.ledger.apply(&Event::Cancelled(vacate.entry.clone()), Stamp::At(NOON));
+    check(&case, "mark the cancel of 1.ab12/2");
+    case.ledger.apply(&Event::Cancelled(vacate.cancel_entry().unwrap()), Stamp::At(NOON));
     check(&case, "send Cancel for N01 (hospital-north/1.ab12/2)");
     case.memory(1).fence = Some(Place { epoch: epoch(), seq: 2 });
     check(&case, "close 1.ab12/1 Abandoned: the cluster was suspended");
@@ -397,7 +397,7 @@ fn a_vacate_that_is_no_longer_wanted_is_cancelled_and_proven_unperformed() {
 #[test]
 fn a_vacated_node_is_installed_on_then_restarted_then_returned_then_settled() {
     let (mut case, restart) = Case::restarting();
-    check(&case, "send Restart for N01 (hospital-north/1.ab12/9)");
+    check(&case, "send Restart for N01 (hospital-north/1.ab12/11)");
     case.consume(1, &restart.entry.place, Phase::Ended);
     *case.node(1) = NodeFacts::unknown(&Gap::Unreachable);
     case.member(1, |m| (m.state, m.vote) = (MemberState::Down, false));
@@ -408,15 +408,15 @@ fn a_vacated_node_is_installed_on_then_restarted_then_returned_then_settled() {
     *case.node(1) = back;
     case.memory(1).marker = Some(Marker { vacate: Place { epoch: epoch(), seq: 1 }, state: MarkerState::Suspended });
     case.member(1, |m| (m.state, m.vote) = (MemberState::Paused, true));
-    check(&case, "close 1.ab12/9 Done");
+    check(&case, "close 1.ab12/11 Done");
     case.close(Outcome::Done);
     let back = case.open();
-    assert_eq!((back.step, back.entry.place.seq), (Step::Return, 12));
+    assert_eq!((back.step, back.entry.place.seq), (Step::Return, 14));
     case.memory(1).marker = None;
     case.member(1, |m| m.state = MemberState::Up);
-    check(&case, "close 1.ab12/12 Done");
+    check(&case, "close 1.ab12/14 Done");
     case.close(Outcome::Done);
-    check(&case, "open Settle of N01 for Upgrade at 1.ab12/13");
+    check(&case, "open Settle of N01 for Upgrade at 1.ab12/16");
     case.open();
     check(&case, "wait for storage: 4 drives of N01 are in maintenance mode");
     let drives = case.storage().drives.get_mut(&name(1)).unwrap();
@@ -429,13 +429,13 @@ fn an_install_that_is_no_longer_wanted_is_cancelled_and_the_node_returns() {
     let (mut case, install) = Case::installing();
     check(&case, "wait for Install on N01, 10 % done");
     case.desired.suspend = Some(Suspend { reason: "audit".to_owned(), until: None });
-    check(&case, "mark the cancel of 1.ab12/5");
-    case.ledger.apply(&Event::Cancelled(install.entry.clone()), Stamp::At(NOON));
-    check(&case, "send Cancel for N01 (hospital-north/1.ab12/6)");
+    check(&case, "mark the cancel of 1.ab12/7");
+    case.ledger.apply(&Event::Cancelled(install.cancel_entry().unwrap()), Stamp::At(NOON));
+    check(&case, "send Cancel for N01 (hospital-north/1.ab12/7)");
     case.worker(1, &install.entry.place, WorkerState::Cancelled);
-    check(&case, "close 1.ab12/5 Failed: it was cancelled");
+    check(&case, "close 1.ab12/6 Failed: it was cancelled");
     case.close(Outcome::Failed(Failure::Cancelled));
-    check(&case, "open Return of N01 for Upgrade at 1.ab12/8");
+    check(&case, "open Return of N01 for Upgrade at 1.ab12/9");
 }
 
 #[test]
@@ -462,7 +462,7 @@ fn after_the_commit_back_means_forward() {
     case.memory(1).commit = Some(Commit { target, attempt: 1, phase: CommitPhase::Committed, boot: "boot-1".parse().unwrap() });
     case.close(Outcome::Failed(Failure::NoEffect));
     case.desired.suspend = Some(Suspend { reason: "audit".to_owned(), until: None });
-    check(&case, "open Restart of N01 for Upgrade at 1.ab12/11");
+    check(&case, "open Restart of N01 for Upgrade at 1.ab12/13");
 }
 
 #[test]
@@ -472,7 +472,7 @@ fn a_rolled_back_node_is_returned_and_never_tried_again_without_a_person() {
     case.consume(1, &restart.entry.place, Phase::Ended);
     case.memory(1).commit = Some(Commit { target, attempt: 1, phase: CommitPhase::Restarting, boot: "boot-1".parse().unwrap() });
     case.node(1).boot = known(Boot { id: "boot-after".parse().unwrap(), up: Millis::minutes(1) });
-    check(&case, "close 1.ab12/9 Failed: the node came back on its old build");
+    check(&case, "close 1.ab12/11 Failed: the node came back on its old build");
     case.close(Outcome::Failed(Failure::RolledBack));
     assert_eq!(case.open().step, Step::Return);
     case.memory(1).marker = None;
@@ -481,7 +481,7 @@ fn a_rolled_back_node_is_returned_and_never_tried_again_without_a_person() {
     let drives = case.storage().drives.get_mut(&name(1)).unwrap();
     (drives.good, drives.maintenance) = (4, 0);
     case.ledger.settling = None;
-    check(&case, "open Vacate of N02 for Upgrade at 1.ab12/13");
+    check(&case, "open Vacate of N02 for Upgrade at 1.ab12/16");
     case.desired.run.max_failed_nodes = 0;
     check(&case, "hold: N01 failed at Restart: the node came back on its old build");
 }
@@ -511,7 +511,7 @@ fn an_intent_of_an_older_claim_is_closed_by_what_the_node_shows_and_opened_anew(
     for n in 1..=4 {
         case.memory(n).fence = Some(Place { epoch: newer.clone(), seq: 0 });
     }
-    check(&case, "close 1.ab12/5 Inherited");
+    check(&case, "close 1.ab12/6 Inherited");
     case.close(Outcome::Inherited);
     check(&case, "open Install of N01 for Upgrade at 2.cd34/1");
     case.open();

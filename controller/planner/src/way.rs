@@ -51,15 +51,7 @@ fn next(eye: &Eye<'_>, out: &Out) -> Result<Decision, Decision> {
             Err(running(name, Step::Restart, None))
         };
     }
-    if let Some(worker) = facts.worker.known().and_then(Option::as_ref)
-        && worker.alive
-        && !worker.state.ended()
-        && wants_back(eye, out).is_some()
-        && !cancelled_long_ago(eye)
-    {
-        // Return is refused while a worker lives; the Cancel of the last block ends it.
-        return cancel_stray(eye, out);
-    }
+    // A Return ends a worker that still lives before it resumes the node.
     if wants_back(eye, out).is_some() {
         return open(eye, Step::Return, out, false);
     }
@@ -112,18 +104,6 @@ fn open(eye: &Eye<'_>, step: Step, out: &Out, again: bool) -> Result<Decision, D
 /// A worker that a Cancel has not ended by now is resumed over (rule 19).
 pub(crate) fn cancelled_long_ago(eye: &Eye<'_>) -> bool {
     eye.ledger.last.as_ref().and_then(|i| i.cancelled).is_some_and(|since| eye.age(since) >= WORKER_ENDS)
-}
-
-/// A worker of an intent that was closed while it still lived: the Cancel reserved by the last block reaches it.
-fn cancel_stray(eye: &Eye<'_>, out: &Out) -> Result<Decision, Decision> {
-    let Some(last) = eye.ledger.last.as_ref().filter(|i| i.node == out.node) else {
-        return Err(running(&out.node.name, Step::Install, None));
-    };
-    if last.entry.place.epoch != eye.ledger.epoch {
-        // Under a new claim there is no block yet: opening the Return makes one, and the node ends its worker on hearing it.
-        return open(eye, Step::Return, out, false);
-    }
-    Ok(Decision::Perform(vec![drydock_model::order::Order::cancel(last.cancel_entry(), out.node.clone())]))
 }
 
 /// Before the point of no return a node that is out goes on only while S1, S2b and, for a restart, S4 hold.

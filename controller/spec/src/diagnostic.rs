@@ -147,6 +147,16 @@ impl fmt::Display for Diagnostic {
     }
 }
 
+/// Characters of one message. Names and words of the file are quoted in messages, and messages go into commits.
+const MOST_MESSAGE: usize = 600;
+
+fn cut(message: String) -> String {
+    match message.char_indices().nth(MOST_MESSAGE) {
+        Some((end, _)) => format!("{}…", &message[..end]),
+        None => message,
+    }
+}
+
 /// The problems of one file, collected. Bounded: what is left out is said.
 #[derive(Debug)]
 pub struct Problems {
@@ -172,7 +182,7 @@ impl Problems {
     /// One more.
     pub fn push(&mut self, problem: Diagnostic) {
         if self.found.len() < MOST_PROBLEMS {
-            self.found.push(problem);
+            self.found.push(Diagnostic { message: cut(problem.message), hint: problem.hint.map(cut), ..problem });
         } else {
             self.left_out += 1;
         }

@@ -31,10 +31,9 @@ pub(crate) fn check_path(path: &str, problems: &mut Problems) {
     problems.push(Diagnostic::whole_file(Code::BadFilePath, problems.file(), message).hint("move it: clusters/shops/till-042.yaml"));
 }
 
-/// Tells names and machines that two clusters claim. Each problem is told of the later file, so that the earlier cluster goes on.
+/// Tells names and machines that two clusters claim. Each problem is told of the one that comes later in `clusters`: let those that were accepted
+/// before come first, so that a new file cannot take what is another cluster's, and the rest in the order of their paths.
 pub fn check_fleet<'a>(clusters: impl IntoIterator<Item = &'a ClusterSpec>) -> Vec<Diagnostic> {
-    let mut clusters: Vec<&ClusterSpec> = clusters.into_iter().collect();
-    clusters.sort_by(|a, b| a.path.cmp(&b.path));
     let mut found = Vec::new();
     let mut names = BTreeMap::new();
     let mut machines = BTreeMap::new();

@@ -235,7 +235,7 @@ pub struct WindowShape {
     /// `Patch Tuesday + 11 days at 21:00`.
     pub schedule: String,
     /// How long it stays open, by the wall clock: `6h`, `1h30m`. Whole minutes, at most 31 days.
-    #[schemars(regex(pattern = r"^([0-9]+d)?([0-9]+h)?([0-9]+m)?$"))]
+    #[schemars(regex(pattern = r"^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$"))]
     pub duration: String,
     /// An IANA time zone, such as `Europe/Berlin`.
     pub time_zone: String,

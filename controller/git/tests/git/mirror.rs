@@ -1,7 +1,8 @@
 //! Fetching, and what a mirror says about the remote.
 
 use crate::git::stage::{Stage, at, commit, commits, files, main_branch, status};
-use drydock_git::{Head, Mirror, Pushed, RefName, Remote, Trouble};
+use drydock_git::{Head, Mirror, Oid, Pushed, RefName, Remote, Trouble};
+use std::path::Path;
 
 #[test]
 fn an_empty_repository_has_no_branches() {
@@ -54,6 +55,60 @@ fn a_fetch_without_news_leaves_the_mirror_untouched() {
     let before = files(&reader.place());
     reader.fetch(&[main_branch(), status()]).expect("fetched");
     assert_eq!(files(&reader.place()), before);
+}
+
+#[test]
+fn a_fetch_brings_only_what_is_new() {
+    let stage = Stage::new();
+    let (mut writer, mut reader) = (stage.mirror("writer"), stage.mirror("reader"));
+    let names: Vec<String> = (0..50).map(|number| format!("clusters/c{number}/status.yaml")).collect();
+    let base = commits(&writer, None, &names.iter().map(|name| (name.as_str(), "x")).collect::<Vec<_>>());
+    assert!(matches!(writer.push(&main_branch(), None, base[49]), Pushed::Landed));
+    reader.fetch(&[main_branch()]).expect("fetched");
+    let count = |mirror: &Mirror| {
+        stage.git(&mirror.place(), &["count-objects", "-v"]).lines().find_map(|line| line.strip_prefix("in-pack: ")?.parse::<usize>().ok())
+    };
+    let before = count(&reader).expect("counted");
+    stage.land(&mut writer, &main_branch(), "clusters/c7/status.yaml", "y");
+    reader.fetch(&[main_branch()]).expect("fetched");
+    // Commit, file, and the three trees on the way.
+    assert_eq!(count(&reader).expect("counted") - before, 5);
+}
+
+/// Commits one after another, each a pack on both sides.
+fn push_singly(mirror: &Mirror, mut head: Option<Oid>, count: u32) -> Option<Oid> {
+    for number in 0..count {
+        let new = commit(mirror, head, &format!("clusters/c{}/status.yaml", number % 7), &number.to_string());
+        assert!(matches!(mirror.push(&main_branch(), head, new), Pushed::Landed));
+        head = Some(new);
+    }
+    head
+}
+
+fn packs(place: &Path) -> usize {
+    files(&place.join("objects/pack")).iter().filter(|name| name.ends_with(".pack")).count()
+}
+
+#[test]
+fn packs_are_gathered_before_they_become_many() {
+    let stage = Stage::new();
+    let mut mirror = stage.mirror("state");
+    let head = push_singly(&mirror, None, 53).expect("some");
+    mirror.fetch(&[main_branch()]).expect("fetched");
+    for place in [stage.remote(), mirror.place()] {
+        assert!(packs(&place) <= 4, "{} packs in {}", packs(&place), place.display());
+        assert!(stage.try_git(&place, &["fsck", "--strict", "--full", "--no-dangling"]).status.success());
+        assert_eq!(stage.git(&place, &["rev-list", "--count", &head.to_string()]).trim(), "53");
+    }
+    assert_eq!(mirror.read(head, "clusters/c0/status.yaml", 100).expect("read"), b"49");
+}
+
+#[test]
+fn a_repository_that_wants_no_tidying_gets_none() {
+    let stage = Stage::new();
+    stage.git(&stage.remote(), &["config", "receive.autogc", "false"]);
+    push_singly(&stage.mirror("state"), None, 53);
+    assert_eq!(packs(&stage.remote()), 53);
 }
 
 #[test]

@@ -177,6 +177,8 @@ impl Cluster {
             node.unreachable = None;
             node.skew = 0;
             node.memory.stop = None;
+            // A failed drive was replaced.
+            node.failed_drives = 0;
             let (off, persons) = (!node.on, node.persons && node.joined);
             if off && !self.starts_by_itself(&name) {
                 self.starts_after(&name, Millis::minutes(1), &Cause::Windows);
@@ -194,11 +196,14 @@ impl Cluster {
     }
 
     pub(crate) fn catastrophe(&mut self, what: What, cause: &Cause) {
-        let since = |name: &NodeName| -> Timestamp {
+        let silent = |name: &NodeName| -> Option<Timestamp> {
             let history = self.service.get(name).map(Vec::as_slice).unwrap_or_default();
-            history.last().filter(|(_, serves)| !serves).map_or(self.now, |(at, _)| *at)
+            let since = history.last().filter(|(_, serves)| !serves).map_or(self.now, |(at, _)| *at);
+            (!self.nodes[name].serves()).then_some(since)
         };
-        let away = self.nodes.iter().filter(|(_, n)| !n.serves()).map(|(name, _)| (name.clone(), since(name))).collect();
+        // Serving no data counts as being away: what matters is what could be seen when the order was given.
+        let since = |name: &NodeName| [silent(name), self.copies_lag_since(name)].into_iter().flatten().min();
+        let away = self.nodes.keys().filter_map(|name| Some((name.clone(), since(name)?))).collect();
         self.catastrophes.push(Catastrophe { at: self.now, cluster: self.name.clone(), what, cause: cause.clone(), away });
     }
 

@@ -181,6 +181,11 @@ impl Cluster {
         !self.storage.stale.is_empty()
     }
 
+    /// Since when a node's copies are out of date.
+    pub(crate) fn copies_lag_since(&self, name: &NodeName) -> Option<Timestamp> {
+        self.storage.stale.get(name).copied()
+    }
+
     /// Whether the platform itself refuses to pause a node: unhealthy volumes forbid it, with error 5987 (Microsoft: Failover cluster
     /// maintenance procedures; Invoke-CauRun).
     pub(crate) fn degraded(&self) -> bool {

@@ -76,10 +76,12 @@ pub(crate) struct Staging {
     pub(crate) deadline: Timestamp,
     pub(crate) source: BitsSource,
     pub(crate) boot: BootId,
-    /// The last Cancel and the fence that it found when it began or was taken over.
+    /// The fence that it found when it began.
     pub(crate) began_under: Option<Place>,
     /// Rises with each worker of the node.
     pub(crate) number: u32,
+    /// A Return was heard, and waits for its end.
+    pub(crate) told: bool,
 }
 
 /// What Windows has in place for its next restart.

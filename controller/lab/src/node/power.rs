@@ -116,8 +116,10 @@ impl Cluster {
             };
             return self.after(wait, event);
         }
-        if let Some(upgrade) = node.upgrade.take() {
-            self.upgrade_ends(name, &upgrade, cause);
+        match node.upgrade.take() {
+            Some(upgrade) => self.upgrade_ends(name, &upgrade, cause),
+            // A restart is what a pending one waited for, unless something is still staged.
+            None => node.setup = Setup { running: false, pending: node.staged.is_some() },
         }
         let node = self.node(name);
         if let Some(worker) = &mut node.worker

@@ -7,7 +7,7 @@ use crate::effect::{Cause, Did};
 use drydock_engine::ports::PerformError;
 use drydock_model::ids::{NodeName, Place};
 use drydock_model::observed::{Commit, CommitPhase, Marker, MarkerState, Phase};
-use drydock_model::order::{Order, Receipt, Work};
+use drydock_model::order::{Order, Receipt, Unmet, Work};
 use drydock_model::step::Step;
 use drydock_model::time::Millis;
 
@@ -74,7 +74,12 @@ impl Cluster {
         };
         let admission = match admit(&self.rules, &node.memory, state, local, order) {
             Ok(admission) => admission,
-            Err(receipt) => return Ok(receipt),
+            Err(receipt) => {
+                if receipt == Receipt::Refused(Unmet::OtherWorker) && order.step_of() == Some(Step::Return) {
+                    self.tell_worker(name);
+                }
+                return Ok(receipt);
+            }
         };
         let before = std::mem::replace(&mut self.node(name).memory, admission.memory);
         if admission.work.is_some() && self.dice.one_in(3) {
@@ -136,6 +141,7 @@ impl Cluster {
             Step::Return => {
                 self.phase(name, place, Phase::Started);
                 self.flushed(name)?;
+                self.clean_up(name);
                 self.resume(name, work.failback, cause);
                 self.did(name, Did::Resumed, cause);
                 self.flushed(name)?;

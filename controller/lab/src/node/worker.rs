@@ -56,6 +56,7 @@ impl Cluster {
             boot: node.boot.clone(),
             began_under: node.memory.fence.clone(),
             number,
+            told: false,
         });
         self.did(name, Did::BeganInstall { target: work.target, attempt: work.attempt }, cause);
         if barred.is_none() {
@@ -134,19 +135,36 @@ impl Cluster {
         let newer = after(node.memory.consumed.as_ref().map(|c| &c.place));
         let foreign = node.memory.marker.as_ref().map(|m| &m.vacate) != worker.vacate.as_ref();
         let fenced = node.memory.fence != worker.began_under && after(node.memory.fence.as_ref());
-        (cancelled && self.rules.on(Rule::HeedsCancel))
+        worker.told
+            || (cancelled && self.rules.on(Rule::HeedsCancel))
             || (newer && self.rules.on(Rule::HeedsNewer))
             || (foreign && self.rules.on(Rule::HeedsMarker))
             || (fenced && !self.rules.on(Rule::WorksOnUnderFence))
     }
 
-    /// A Cancel also takes away what was staged and not committed, so that no later restart goes on with it. A worker that is at work stops by itself.
+    /// A Return is refused while a worker lives, and ends it: the next send of it is then admitted (rule 19).
+    pub(crate) fn tell_worker(&mut self, name: &NodeName) {
+        if let Some(worker) = &mut self.node(name).worker {
+            worker.told = true;
+        }
+    }
+
+    /// A Cancel also takes away what was staged and not committed. A worker that is at work stops by itself.
     pub(crate) fn clean_up_if_cancelled(&mut self, name: &NodeName) {
+        let node = &self.nodes[name];
+        let (Some(worker), Some(cancelled)) = (&node.worker, &node.memory.cancelled) else { return };
+        if cancelled.compare(&worker.seen.place) == Some(Ordering::Greater) {
+            self.clean_up(name);
+        }
+    }
+
+    /// Takes away what was staged and not committed, so that no later restart goes on with it. That Windows lets itself be cleaned like this is assumed,
+    /// not documented.
+    pub(crate) fn clean_up(&mut self, name: &NodeName) {
         let node = self.node(name);
         let Some(worker) = &mut node.worker else { return };
-        let cancelled = node.memory.cancelled.as_ref().is_some_and(|c| c.compare(&worker.seen.place) == Some(Ordering::Greater));
         let committed = node.memory.commit.as_ref().is_some_and(|c| c.target == worker.seen.target && c.attempt == worker.seen.attempt);
-        if cancelled && !committed && worker.seen.state == WorkerState::Staged && node.staged.take().is_some() {
+        if !committed && worker.seen.state == WorkerState::Staged && node.staged.take().is_some() {
             worker.seen.state = WorkerState::Cancelled;
             node.setup.pending = false;
         }

@@ -284,6 +284,34 @@ fn a_stop_mark_spares_a_restart_after_the_point_of_no_return_only() {
 }
 
 #[test]
+fn a_refused_return_ends_the_worker_and_is_admitted_then() {
+    let mut hand = Hand::new(1, 4);
+    installing(&mut hand);
+    let order = hand.bare(&n(1), Step::Return);
+    assert_eq!(hand.lab.perform(&order), refused(Unmet::OtherWorker));
+    hand.wait(Millis::minutes(25));
+    assert_eq!(worker_state(&mut hand, &n(1)), WorkerState::Cancelled);
+    // The same entry, planned again on what is seen now.
+    hand.seq -= 4;
+    let again = hand.bare(&n(1), Step::Return);
+    assert_eq!((&again.entry, &again.digest), (&order.entry, &order.digest));
+    assert_eq!(hand.lab.perform(&again), Ok(Receipt::Applied));
+}
+
+#[test]
+fn a_return_takes_away_what_is_staged_and_not_committed() {
+    let mut hand = Hand::new(1, 4);
+    hand.staged(&n(1));
+    hand.returned(&n(1));
+    let facts = hand.facts(&n(1));
+    assert!(!known(&facts.setup).pending);
+    assert_eq!(known(&facts.worker).unwrap().state, WorkerState::Cancelled);
+    strike(&mut hand, Fault::NodeCrashes, 1);
+    hand.wait(Millis::hours(1));
+    assert_eq!(count(&hand, 1, "changed-build"), 0);
+}
+
+#[test]
 fn a_marker_that_the_upgrade_took_with_the_fence_is_written_back() {
     let mut hand = Hand::new(1, 4);
     hand.vacated(&n(1));

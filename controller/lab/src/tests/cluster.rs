@@ -217,6 +217,20 @@ fn a_crash_after_a_restart_was_accepted_blames_nobody() {
 }
 
 #[test]
+fn a_drive_that_fails_while_another_node_drains_blames_nobody() {
+    let mut hand = Hand::new(1, 4);
+    assert_eq!(hand.gives(&n(2), Step::Vacate), Ok(Receipt::Started));
+    hand.wait(Millis::minutes(1));
+    hand.lab.plan(Planned::now(Fault::DiskFails, hand.cluster.clone(), Some(n(4)))).unwrap();
+    hand.wait(Millis::minutes(10));
+    let catastrophes = hand.lab.truth().catastrophes();
+    assert!(
+        matches!(catastrophes[..], [c] if matches!(c.what, What::TwoLack { .. }) && !c.blames_controller(Millis::minutes(2))),
+        "{catastrophes:?}"
+    );
+}
+
+#[test]
 fn a_crash_moves_roles_and_its_storage_repairs_by_itself() {
     let mut hand = Hand::new(1, 4);
     hand.lab.plan(Planned::now(Fault::NodeCrashes, hand.cluster.clone(), Some(n(3)))).unwrap();

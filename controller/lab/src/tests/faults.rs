@@ -102,6 +102,19 @@ fn a_stalled_repair_goes_on_in_calm() {
 }
 
 #[test]
+fn data_out_of_reach_after_a_failed_drive_comes_back_in_calm() {
+    let mut hand = Hand::new(1, 2);
+    hand.vacated(&n(1));
+    strike(&mut hand, Fault::DiskFails, 2);
+    assert_eq!(hand.gives(&n(1), Step::Return), Ok(Receipt::Applied));
+    hand.wait(Millis::hours(24));
+    assert!(!hand.settled(), "the only good copy lost a drive");
+    hand.lab.calm();
+    hand.wait(Millis::hours(2));
+    assert!(hand.settled());
+}
+
+#[test]
 fn a_drain_fails_once() {
     let mut hand = Hand::new(1, 4);
     strike(&mut hand, Fault::DrainFails, 1);
@@ -135,6 +148,13 @@ fn workers_die_fail_and_leave_restarts_pending() {
     assert_eq!(pending.gives(&n(1), Step::Install), Ok(Receipt::Started));
     let worker = known(&pending.facts(&n(1)).worker).unwrap();
     assert!(matches!(&worker.state, WorkerState::Failed(why) if why.code == 0x8024_0016), "{worker:?}");
+    assert_eq!(pending.gives(&n(1), Step::Reboot), Ok(Receipt::Started));
+    pending.wait(Millis::minutes(1));
+    pending.back_up(&n(1));
+    assert!(!known(&pending.facts(&n(1)).setup).pending);
+    pending.attempt = 3;
+    assert_eq!(pending.gives(&n(1), Step::Install), Ok(Receipt::Started));
+    assert!(known(&pending.facts(&n(1)).worker).unwrap().alive);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::scene::{TARGET, id, text};
 use crate::{Effect, EffectKind, History};
+use drydock_model::desired::Target;
 use drydock_model::ids::{EntryId, Epoch, NodeId, Place, Seq};
 use drydock_model::ledger::{Abandoned, Event, Intent, Outcome, Word};
 use drydock_model::step::{Purpose, Step};
@@ -261,6 +262,56 @@ fn s14_an_effect_has_an_entry_before_it() {
 }
 
 #[test]
+fn s14_no_number_is_given_out_twice() {
+    let mut tale = Tale::begin();
+    tale.step(Step::WriteRegistry, "N01", &[]);
+    tale.next = 1;
+    tale.step(Step::WriteRegistry, "N02", &[]);
+    expect![[r#"
+        S14: WriteRegistry of N02 as north/1.aa/1 is opened after 1.aa/1
+    "#]]
+    .assert_eq(&tale.found());
+}
+
+#[test]
+fn s14_what_is_open_is_cancelled_once_and_by_its_own_cancel() {
+    let mut tale = Tale::begin();
+    let write = tale.open(Step::WriteRegistry, "N01");
+    tale.event(Event::Cancelled(write.later(2)));
+    tale.event(Event::Cancelled(write.later(1)));
+    tale.event(Event::Cancelled(write.later(1)));
+    expect![[r#"
+        S14: north/1.aa/3 is not the Cancel of the open north/1.aa/1
+        S14: north/1.aa/1 is cancelled twice
+    "#]]
+    .assert_eq(&tale.found());
+}
+
+/// S6: an effect is the one that its entry was opened for.
+#[test]
+fn s6_an_effect_is_what_its_entry_says() {
+    let mut tale = Tale::begin();
+    tale.step(Step::Vacate, "N01", &[EffectKind::Suspend, EffectKind::WriteRegistry]);
+    let other = Target { revision: 9, ..TARGET };
+    tale.step(
+        Step::Install,
+        "N01",
+        &[EffectKind::Install { target: TARGET, attempt: 2 }, EffectKind::Install { target: other, attempt: 1 }],
+    );
+    tale.step(Step::Restart, "N01", &[EffectKind::Commit { target: TARGET, attempt: 2 }, EffectKind::Commit { target: other, attempt: 1 }]);
+    tale.step(Step::Reboot, "N01", &[EffectKind::Restart, EffectKind::Resume]);
+    expect![[r#"
+        S6: WriteRegistry of N01 by north/1.aa/1 was opened as Vacate in attempt 1
+        S6: Install of N01 by north/1.aa/5 was opened as Install in attempt 1
+        S6: Install of N01 by north/1.aa/5 was opened as Install in attempt 1
+        S6: Commit of N01 by north/1.aa/9 was opened as Restart in attempt 1
+        S6: Commit of N01 by north/1.aa/9 was opened as Restart in attempt 1
+        S6: Resume of N01 by north/1.aa/13 was opened as Reboot in attempt 1
+    "#]]
+    .assert_eq(&tale.found());
+}
+
+#[test]
 fn s14_the_way_back_that_a_block_reserves_needs_no_entry_of_its_own() {
     let mut tale = Tale::begin();
     let vacate = tale.step(Step::Vacate, "N01", &[EffectKind::Suspend]);
@@ -358,6 +409,21 @@ fn s6_another_machine_is_met_only_after_a_persons_word() {
     tale.event(Event::Word(Word::Retry { node: text("N02"), reason: "replaced".to_owned() }));
     tale.event(Event::Met(vec![id("N02")]));
     assert_eq!(tale.found(), "");
+}
+
+#[test]
+fn s3_a_machine_that_was_replaced_while_it_was_out_need_not_come_back() {
+    let mut tale = Tale::begin();
+    tale.step(Step::Vacate, "N01", &[EffectKind::Suspend]);
+    tale.open(Step::Install, "N01");
+    tale.event(Event::Word(Word::Retry { node: text("N01"), reason: "burnt".to_owned() }));
+    tale.event(Event::Met(vec![id("N01")]));
+    assert_ne!(tale.at_rest(), "", "the same machine still owes its return");
+    let mut other = id("N01");
+    other.machine = text("m-new");
+    tale.event(Event::Word(Word::Retry { node: text("N01"), reason: "replaced".to_owned() }));
+    tale.event(Event::Met(vec![other]));
+    assert_eq!((tale.found(), tale.at_rest()), (String::new(), String::new()));
 }
 
 /// S12: however long the history, what is kept of it does not grow.

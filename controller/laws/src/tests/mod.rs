@@ -2,6 +2,7 @@
 
 mod edges;
 mod history;
+mod ledger;
 mod protocol;
 mod scene;
 mod service;

@@ -1,11 +1,11 @@
-//! S5, S6, S9, S14: entries, authority and order.
+//! S5, S6, S9: entries, authority and order.
 
-use super::scene::{Scene, TARGET, build, id, known, place, text};
+use super::scene::{Scene, TARGET, id, known, place, text};
 use drydock_model::desired::{BitsSource, Target, Version};
 use drydock_model::fact::{Fact, Gap};
 use drydock_model::ids::{EntryId, Epoch, Place};
-use drydock_model::ledger::{Abandoned, Event, Failure, Outcome};
-use drydock_model::observed::{Consumed, Marker, MarkerState, Memory, Phase, Worker, WorkerState};
+use drydock_model::ledger::{Event, Failure, Outcome};
+use drydock_model::observed::{Marker, MarkerState, Memory, Worker, WorkerState};
 use drydock_model::order::Order;
 use drydock_model::plan::{Decision, Remote};
 use drydock_model::step::Step;
@@ -207,17 +207,37 @@ fn s6_nothing_begins_after_a_foreign_commit() {
 #[test]
 fn s6_a_marker_is_written_back_only_where_the_upgrade_took_it() {
     let mut scene = Scene::four().upgraded();
-    let marker = Marker { vacate: place(1), state: MarkerState::Suspended };
-    let fence = |scene: &Scene| {
+    let fence = |scene: &Scene, node: &str, vacate: u32| {
         let entry = EntryId { cluster: text("north"), place: scene.ledger.known().unwrap().ceiling() };
-        scene.verdict(Decision::Fence(vec![Order::fence(entry, id("N01"), Some(marker.clone()))]))
+        let marker = Marker { vacate: place(vacate), state: MarkerState::Suspended };
+        scene.verdict(Decision::Fence(vec![Order::fence(entry, id(node), Some(marker))]))
     };
-    assert_eq!(fence(&scene), "holds");
+    assert_eq!(fence(&scene, "N01", 1), "holds");
+    expect![[r#"
+        S6: fence for N01 (north/3.ab/12) would mark N01 as taken out by entry 3.ab/2, which the ledger does not say
+    "#]]
+    .assert_eq(&fence(&scene, "N01", 2));
+    scene.facts("N02").memory = known(Memory::default());
+    expect![[r#"
+        S6: fence for N02 (north/3.ab/12) would mark N02 as taken out by entry 3.ab/1, which the ledger does not say
+    "#]]
+    .assert_eq(&fence(&scene, "N02", 1));
+    scene.facts("N01").id = Fact::Unknown(Gap::TimedOut);
+    expect![[r#"
+        S6: fence for N01 (north/3.ab/12) would mark a machine whose identity was not seen
+    "#]]
+    .assert_eq(&fence(&scene, "N01", 1));
+    let mut scene = Scene::four().upgraded();
     scene.facts("N01").memory = known(Memory { fence: Some(place(1)), ..Memory::default() });
     expect![[r#"
         S6: fence for N01 (north/3.ab/12) would mark N01, which has kept its memory: a person has it
     "#]]
-    .assert_eq(&fence(&scene));
+    .assert_eq(&fence(&scene, "N01", 1));
+    scene.facts("N01").memory = Fact::Unknown(Gap::TimedOut);
+    expect![[r#"
+        S6: fence for N01 (north/3.ab/12) would mark N01, whose memory is unknown
+    "#]]
+    .assert_eq(&fence(&scene, "N01", 1));
 }
 
 #[test]
@@ -283,172 +303,4 @@ fn s9_an_intent_of_an_older_claim_is_never_performed() {
     "#]]
     .assert_eq(&scene.order_verdict());
     assert_eq!(scene.close_verdict(Outcome::Inherited, true), "holds");
-}
-
-#[test]
-fn s14_at_most_one_intent_is_open_and_numbers_only_rise() {
-    expect![[r#"
-        S14: north/3.ab/4 would be opened while north/3.ab/1 is open
-    "#]]
-    .assert_eq(&Scene::four().opened(Step::Vacate).open_verdict(Step::Return));
-    let scene = Scene::four().out();
-    let mut install = scene.intent(Step::Install);
-    install.base = 1;
-    install.entry.place.seq = 1;
-    expect![[r#"
-        S14: north/3.ab/1 would be opened after north/3.ab/1
-    "#]]
-    .assert_eq(&scene.verdict(Decision::Open(install)));
-    let mut install = scene.intent(Step::Install);
-    install.entry.place.seq += 3;
-    expect![[r#"
-        S14: north/3.ab/8 takes a number that its block of 4 keeps for something else
-    "#]]
-    .assert_eq(&scene.verdict(Decision::Open(install)));
-}
-
-#[test]
-fn s14_nothing_begins_while_the_status_branch_cannot_be_read() {
-    let mut scene = Scene::four();
-    scene.remote = Remote::Unread("no route".to_owned());
-    expect![[r#"
-        S14: Vacate of N01 would begin while the status branch cannot be read
-    "#]]
-    .assert_eq(&scene.open_verdict(Step::Vacate));
-    let mut scene = Scene::four().vacating();
-    scene.remote = Remote::Unread("no route".to_owned());
-    expect![[r#"
-        S14: Vacate of N01 would be closed as done while the status branch cannot be trusted; only the way back goes on
-    "#]]
-    .assert_eq(&scene.close_verdict(Outcome::Done, true));
-    assert_eq!(scene.close_verdict(Outcome::Superseded, false), "holds");
-}
-
-#[test]
-fn s14_a_cancel_is_written_before_it_is_sent_and_ends_sending() {
-    let mut scene = Scene::four().out().opened(Step::Install);
-    let cancel = Order::cancel(scene.open().cancel_entry(), id("N01"));
-    expect![[r#"
-        S14: Cancel for N01 (north/3.ab/6) would be sent before its mark is written
-    "#]]
-    .assert_eq(&scene.verdict(Decision::Perform(vec![cancel.clone()])));
-    assert_eq!(scene.verdict(Decision::Cancel(cancel.entry.clone())), "holds");
-    scene.apply(Event::Cancelled(cancel.entry.clone()));
-    assert_eq!(scene.verdict(Decision::Perform(vec![cancel.clone()])), "holds");
-    expect![[r#"
-        S14: Install for N01 (north/3.ab/5) would be sent after it was cancelled
-    "#]]
-    .assert_eq(&scene.order_verdict());
-    expect![[r#"
-        S14: north/3.ab/5 would be cancelled twice
-    "#]]
-    .assert_eq(&scene.verdict(Decision::Cancel(cancel.entry)));
-}
-
-#[test]
-fn s14_only_what_is_open_is_closed_or_cancelled() {
-    let scene = Scene::four();
-    let entry = scene.intent(Step::Vacate).entry;
-    expect![[r#"
-        S14: north/3.ab/1 would be closed and is not open
-    "#]]
-    .assert_eq(&scene.verdict(Decision::Close { entry: entry.clone(), outcome: Outcome::Superseded, heard: false }));
-    expect![[r#"
-        S14: north/3.ab/1 would cancel something that is not open
-    "#]]
-    .assert_eq(&scene.verdict(Decision::Cancel(entry)));
-}
-
-#[test]
-fn s14_an_intent_is_closed_as_heard_only_when_the_node_shows_it() {
-    let failed = || Outcome::Failed(Failure::TimedOut);
-    let mut scene = Scene::four().out().opened(Step::Install);
-    let own = scene.open().clone();
-    expect![[r#"
-        S14: Install of N01 would be closed as heard, and N01 shows neither that it consumed it nor a fence above it
-    "#]]
-    .assert_eq(&scene.close_verdict(failed(), true));
-    assert_eq!(scene.close_verdict(failed(), false), "holds", "it then owes a tombstone");
-    scene.memory("N01", |m| m.fence = Some(own.entry.place.clone()));
-    assert_ne!(scene.close_verdict(failed(), true), "holds", "a fence at the entry still lets it in");
-    scene.memory("N01", |m| m.fence = Some(own.cancel_entry().place));
-    assert_eq!(scene.close_verdict(failed(), true), "holds", "a fence above it does not");
-    scene = Scene::four().out().opened(Step::Install);
-    scene.consume(&own, Phase::Recorded);
-    assert_eq!(scene.close_verdict(failed(), true), "holds", "what was consumed is not consumed again");
-    let mut other = id("N01");
-    other.machine = text("m-other");
-    scene.facts("N01").id = known(other);
-    assert_ne!(scene.close_verdict(failed(), true), "holds", "another machine speaks for nobody else");
-}
-
-#[test]
-fn s14_a_vacate_that_may_still_arrive_keeps_its_node_out() {
-    let given_up = || Outcome::Abandoned(Abandoned::GuardFailed);
-    let mut scene = Scene::four().opened(Step::Vacate);
-    expect![[r#"
-        S14: N01 would stop being out while its Vacate may still arrive
-    "#]]
-    .assert_eq(&scene.close_verdict(given_up(), false));
-    let cancel = scene.open().cancel_entry();
-    scene.memory("N01", |m| (m.fence, m.cancelled) = (Some(cancel.place.clone()), Some(cancel.place)));
-    assert_eq!(scene.close_verdict(given_up(), true), "holds");
-    let vacate = scene.open().clone();
-    scene.consume(&vacate, Phase::Started);
-    expect![[r#"
-        S14: Vacate of N01 would be abandoned, and N01 consumed it as 3.ab/1
-    "#]]
-    .assert_eq(&scene.close_verdict(given_up(), true));
-}
-
-#[test]
-fn s14_a_refusal_of_the_platform_is_seen_on_the_node() {
-    let mut scene = Scene::four().opened(Step::Vacate);
-    let vacate = scene.open().clone();
-    scene.consume(&vacate, Phase::Started);
-    expect![[r#"
-        S14: Vacate of N01 would be closed as refused by the platform, which N01 does not show
-    "#]]
-    .assert_eq(&scene.close_verdict(Outcome::Failed(Failure::PlatformRefused), true));
-    scene.consume(&vacate, Phase::PlatformRefused);
-    assert_eq!(scene.close_verdict(Outcome::Failed(Failure::PlatformRefused), true), "holds");
-}
-
-#[test]
-fn s14_a_node_gives_its_tombstone_before_its_next_order() {
-    let mut scene = Scene::four().out().opened(Step::Install);
-    scene.known_ledger().owes.insert(text("N01"), place(4));
-    expect![[r#"
-        S14: Install for N01 (north/3.ab/5) would be sent before N01 has given the tombstone that it owes
-    "#]]
-    .assert_eq(&scene.order_verdict());
-}
-
-#[test]
-fn s14_fences_are_not_above_the_ledger_and_nothing_else_is_sent_as_one() {
-    let scene = Scene::four();
-    let entry = |seq| EntryId { cluster: text("north"), place: place(seq) };
-    assert_eq!(scene.verdict(Decision::Fence(vec![Order::fence(entry(0), id("N01"), None)])), "holds");
-    let orders = vec![Order::fence(entry(5), id("N01"), None), Order::cancel(entry(0), id("N02"))];
-    expect![[r#"
-        S14: fence for N01 (north/3.ab/5) is above every entry of the ledger
-        S14: Cancel for N02 (north/3.ab/0) is no fence and would be sent as one
-    "#]]
-    .assert_eq(&scene.verdict(Decision::Fence(orders)));
-}
-
-#[test]
-fn s14_an_order_of_an_earlier_boot_can_no_longer_arrive() {
-    let scene = Scene::four().upgraded();
-    assert_eq!(scene.close_verdict(Outcome::Done, true), "holds", "the upgrade took the node's memory with it");
-    let mut scene = Scene::four().upgraded();
-    scene.facts("N01").build = known(build("20349.3700"));
-    assert_eq!(scene.close_verdict(Outcome::Failed(Failure::RolledBack), true), "holds");
-    let mut scene = Scene::four().committing();
-    scene.memory("N01", |m| m.consumed = Some(Consumed { place: place(1), digest: text("d"), phase: Phase::Ended }));
-    scene.memory("N01", |m| m.fence = Some(place(1)));
-    expect![[r#"
-        S14: Restart of N01 would be closed as heard, and N01 shows neither that it consumed it nor a fence above it
-    "#]]
-    .assert_eq(&scene.close_verdict(Outcome::Failed(Failure::TimedOut), true));
 }

@@ -17,6 +17,7 @@ fn s1_no_node_is_vacated_while_another_is_down() {
     scene.member("N03", |m| m.state = MemberState::Down);
     expect![[r#"
         S1: N03 is Down at the Vacate of N01
+        S10: N03 and the others do not name each other at the Vacate of N01
     "#]]
     .assert_eq(&scene.open_verdict(Step::Vacate));
 }

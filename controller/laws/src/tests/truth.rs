@@ -4,7 +4,7 @@ use super::scene::{Scene, TARGET, id, known, text};
 use drydock_model::desired::Suspend;
 use drydock_model::fact::{Fact, Gap};
 use drydock_model::ledger::{Failure, Outcome};
-use drydock_model::observed::{DrainStatus, MemberState, StopMark};
+use drydock_model::observed::{DiskState, DrainStatus, Job, JobState, MemberState, StopMark, Storage, WorkerState};
 use drydock_model::plan::{Decision, NodePhase, Recheck, WaitingOn, WindowReport};
 use drydock_model::step::Step;
 use drydock_model::time::{Millis, Span, Timestamp};
@@ -81,6 +81,20 @@ fn s7_no_step_is_closed_as_done_unless_its_effect_was_seen() {
         S7: Install of N01 would be closed as done: N01 is not seen to have staged attempt 1
     "#]]
     .assert_eq(&scene.close_verdict(Outcome::Done, true));
+    let staged = |attempt, target, state| {
+        let mut scene = Scene::four().out().opened(Step::Install);
+        let install = scene.open().clone();
+        scene.consume(&install, drydock_model::observed::Phase::Ended);
+        let place = install.entry.place;
+        scene.facts("N01").worker = known(Some(drydock_model::observed::Worker { place, target, attempt, state, alive: false }));
+        scene.close_verdict(Outcome::Done, true)
+    };
+    let other = drydock_model::desired::Target { revision: 9, ..TARGET };
+    assert_eq!(staged(1, TARGET, WorkerState::Staged), "holds");
+    for not_so in [staged(2, TARGET, WorkerState::Staged), staged(1, other, WorkerState::Staged), staged(1, TARGET, WorkerState::Cancelled)]
+    {
+        assert_eq!(not_so, "S7: Install of N01 would be closed as done: N01 is not seen to have staged attempt 1\n");
+    }
     let scene = Scene::four().committing();
     expect![[r#"
         S7: Restart of N01 would be closed as done: N01 runs 20349.3700
@@ -119,6 +133,26 @@ fn s7_no_step_is_closed_as_done_unless_its_effect_was_seen() {
         S7: Reboot of N01 would be closed as done: N01 is not seen in another boot
     "#]]
     .assert_eq(&scene.close_verdict(Outcome::Done, true));
+}
+
+#[test]
+fn s7_a_node_has_settled_only_when_storage_was_seen_whole() {
+    let settling = |change: fn(&mut Storage)| {
+        let mut scene = Scene::four().returned().closed().opened(Step::Settle);
+        scene.storage(change);
+        scene.after(Millis::minutes(5)).close_verdict(Outcome::Done, true)
+    };
+    assert_eq!(settling(|_| {}), "holds");
+    let changes: [fn(&mut Storage); 3] = [
+        |s| {
+            s.disks.insert("Volume1".to_owned(), DiskState::Repairing);
+        },
+        |s| s.jobs.push(Job { name: "Repair".to_owned(), state: JobState::Suspended, percent: 9 }),
+        |s| s.drives.values_mut().for_each(|d| d.maintenance = 1),
+    ];
+    for change in changes {
+        assert_eq!(settling(change), "S7: Settle of N01 would be closed as done: storage is not seen whole\n");
+    }
 }
 
 #[test]

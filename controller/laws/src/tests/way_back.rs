@@ -41,7 +41,7 @@ fn a_node_that_is_out_is_returned_whatever_else_is_wrong() {
 #[test]
 fn a_running_installation_is_cancelled_and_superseded_whatever_else_is_wrong() {
     let mut scene = beset(Scene::four().out().opened(Step::Install));
-    let cancel = scene.open().cancel_entry();
+    let cancel = scene.open().cancel_entry().unwrap();
     assert_eq!(scene.verdict(Decision::Cancel(cancel.clone())), "holds");
     scene.apply(Event::Cancelled(cancel.clone()));
     assert_eq!(scene.verdict(Decision::Perform(vec![Order::cancel(cancel, id("N01"))])), "holds");

@@ -5,6 +5,7 @@ use super::values::{address, name};
 use super::{head, parts, place_of, target};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Place, Problems};
+use crate::keys::names_a_secret;
 use crate::shape::ClusterFile;
 use crate::tree::{Field, Node, Value};
 use crate::{schema, structure, tree, yaml};
@@ -230,6 +231,15 @@ fn labels(field: Option<&Field>, problems: &mut Problems) -> BTreeMap<String, St
     let fits = |t: &str| (1..=MOST_LABEL).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b));
     let mut labels = BTreeMap::new();
     for label in fields {
+        if names_a_secret(&label.name) {
+            let message = format!("the label {:?} looks like a secret", label.name);
+            problems.error_with(
+                Code::SecretInFile,
+                &label.place,
+                message,
+                "delete it; if it has been pushed, change the secret: git forgets nothing",
+            );
+        }
         let Some(text) = label.value.text() else { continue };
         for (text, place) in [(label.name.as_str(), &label.place), (text, &label.value.place)] {
             if !fits(text) {

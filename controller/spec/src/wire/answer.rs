@@ -1,6 +1,7 @@
 //! What commands answer with `-o json`: shapes for tools, each with a schema, so that nobody has to read a table with a script.
 
 use super::status::ClusterStatus;
+use crate::diagnostic::Told;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -81,7 +82,7 @@ pub struct HistoryItem {
 }
 
 /// `drydock plan -o json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanAnswer {
     /// `drydock/v1alpha1`.
@@ -95,7 +96,7 @@ pub struct PlanAnswer {
     /// Clusters whose inputs would not change.
     pub unchanged: usize,
     /// What is wrong with the files.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<Told>,
 }
 
 /// What a change would do to one cluster.
@@ -138,7 +139,7 @@ pub struct PlannedNode {
 }
 
 /// `drydock validate -o json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ValidateAnswer {
     /// `drydock/v1alpha1`.
@@ -148,45 +149,5 @@ pub struct ValidateAnswer {
     /// Files that were read.
     pub files: usize,
     /// What is wrong with them.
-    pub problems: Vec<Problem>,
-}
-
-/// One problem of one file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Problem {
-    /// `DD0201`.
-    pub code: String,
-    /// `error` or `warning`.
-    pub severity: String,
-    /// The file.
-    pub file: String,
-    /// From 1; absent when the whole file is meant.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub line: Option<usize>,
-    /// From 1, in characters.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub column: Option<usize>,
-    /// What is wrong.
-    pub message: String,
-    /// What to do.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub hint: Option<String>,
-}
-
-impl From<&crate::Diagnostic> for Problem {
-    fn from(found: &crate::Diagnostic) -> Problem {
-        Problem {
-            code: found.code.to_string(),
-            severity: match found.severity {
-                crate::Severity::Error => "error".to_owned(),
-                crate::Severity::Warning => "warning".to_owned(),
-            },
-            file: found.file.clone(),
-            line: found.place.as_ref().map(|p| p.line),
-            column: found.place.as_ref().map(|p| p.column),
-            message: found.message.clone(),
-            hint: found.hint.clone(),
-        }
-    }
+    pub problems: Vec<Told>,
 }

@@ -116,7 +116,7 @@ fn again(intent: &Intent) -> String {
 
 /// The intent of that name, if it is still remembered.
 fn named<'a>(ledger: &'a Ledger, entry: &EntryId) -> Option<&'a Intent> {
-    ledger.last.as_ref().filter(|i| i.entry == *entry || i.cancel_entry() == *entry)
+    ledger.last.as_ref().filter(|i| i.entry == *entry || i.cancel_entry().as_ref() == Some(entry))
 }
 
 fn subject_of(entry: &EntryId, intent: Option<&Intent>) -> String {

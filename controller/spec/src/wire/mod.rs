@@ -22,8 +22,8 @@ pub mod status;
 mod text;
 pub mod words;
 
-#[cfg(test)]
-pub(crate) mod sample;
+#[cfg(any(test, feature = "samples"))]
+pub mod sample;
 
 pub use line::{clean_lines, one_line};
 pub use text::{WireError, instant, rfc3339};

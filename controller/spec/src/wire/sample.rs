@@ -1,4 +1,5 @@
-//! Facts for the tests of this module: one cluster of four nodes at several moments of its upgrade.
+//! Facts for tests, here and of other packages (feature `samples`): one cluster of four nodes at several moments of its upgrade.
+#![allow(clippy::unwrap_used, reason = "test data, written out below")]
 
 use super::facts::{Facts, Transition, Wanted};
 use drydock_model::desired::*;
@@ -12,7 +13,7 @@ use drydock_model::time::{Millis, Span, Stamp, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// 2026-11-24T01:12:00Z.
-pub(crate) const NOW: Timestamp = Timestamp(1_795_482_720_000);
+pub const NOW: Timestamp = Timestamp(1_795_482_720_000);
 const TARGET: Target = Target { version: Version::V23H2, revision: 1_611 };
 const REVISION: &str = "5f1c0d2e9b8a7c6d5e4f3a2b1c0d9e8f7a6b5c4d";
 
@@ -177,7 +178,7 @@ fn report(nodes: [(NodePhase, &str); 4], builds: [Option<&str>; 4], next: &str) 
 const MIXED: [&str; 4] = ["25398.1611", "20349.3692", "20349.3692", "20349.3692"];
 
 /// N02 is out and installs.
-pub(crate) fn transition_installing() -> Transition {
+pub fn transition_installing() -> Transition {
     let mut ledger = ledger();
     let install = intent(Step::Install, 9);
     ledger.apply(&Event::Opened(install.clone()), Stamp::At(NOW - Millis::minutes(50)));
@@ -214,7 +215,7 @@ pub(crate) fn transition_installing() -> Transition {
 }
 
 /// N02's Install is opened.
-pub(crate) fn transition_opening() -> Transition {
+pub fn transition_opening() -> Transition {
     let mut of = transition_installing();
     of.events = vec![Event::Opened(intent(Step::Install, 9))];
     of.decision = Decision::Open(intent(Step::Install, 9));
@@ -224,7 +225,7 @@ pub(crate) fn transition_opening() -> Transition {
 }
 
 /// N02 came back on its old build.
-pub(crate) fn transition_held() -> Transition {
+pub fn transition_held() -> Transition {
     let mut of = transition_installing();
     let restart = intent(Step::Restart, 13);
     let failed = Failed { step: Step::Restart, why: Failure::RolledBack, at: Stamp::At(NOW) };
@@ -270,23 +271,28 @@ fn transition_converged() -> Transition {
     of
 }
 
-pub(crate) fn installing() -> Facts {
+/// N02 is out and installs.
+pub fn installing() -> Facts {
     Facts::new(transition_installing(), None)
 }
 
-pub(crate) fn opening() -> Facts {
+/// N02's Install is opened.
+pub fn opening() -> Facts {
     Facts::new(transition_opening(), None)
 }
 
-pub(crate) fn held() -> Facts {
+/// N02 came back on its old build, and N04 does not answer.
+pub fn held() -> Facts {
     Facts::new(transition_held(), None)
 }
 
-pub(crate) fn converged() -> Facts {
+/// All is done.
+pub fn converged() -> Facts {
     Facts::new(transition_converged(), None)
 }
 
-pub(crate) fn converged_with_a_bad_newest_file() -> Facts {
+/// All is done, but the newest file is bad.
+pub fn converged_with_a_bad_newest_file() -> Facts {
     let mut of = transition_converged();
     of.wanted.problem = Some(
         "clusters/hospitals/hospital-north.yaml:9:3: error DD0201: unknown field \"maintainance\"\n  9 | maintainance:\n    | ^^^^^^^^^^^^"
@@ -296,7 +302,7 @@ pub(crate) fn converged_with_a_bad_newest_file() -> Facts {
 }
 
 /// Reached once; now nobody answers.
-pub(crate) fn unseen() -> Facts {
+pub fn unseen() -> Facts {
     let mut of = transition_converged();
     for facts in of.observed.nodes.values_mut() {
         *facts = NodeFacts::unknown(&Gap::Unreachable);
@@ -308,6 +314,7 @@ pub(crate) fn unseen() -> Facts {
     Facts::new(of, None)
 }
 
-pub(crate) fn all() -> Vec<Facts> {
+/// All of them.
+pub fn all() -> Vec<Facts> {
     vec![installing(), opening(), held(), converged(), converged_with_a_bad_newest_file(), unseen()]
 }

@@ -138,9 +138,9 @@ fn lines(specs: &[ClusterSpec]) -> String {
 #[test]
 fn one_name_for_two_clusters_is_told_of_the_second() {
     let other = CLUSTER.replace("N01", "M01").replace("N02", "M02");
-    let specs = [spec("clusters/b.yaml", &other), spec("clusters/a.yaml", CLUSTER)];
+    let specs = [spec("clusters/z.yaml", &other), spec("clusters/a.yaml", CLUSTER)];
     expect![[r#"
-        clusters/b.yaml:4:9: error DD0401: the cluster alpha is described in clusters/a.yaml:4 already; rename one of them, or delete one file
+        clusters/a.yaml:4:9: error DD0401: the cluster alpha is described in clusters/z.yaml:4 already; rename one of them, or delete one file
     "#]].assert_eq(&lines(&specs));
 }
 
@@ -170,6 +170,6 @@ fn paths_that_windows_does_not_tell_apart_are_told() {
     let other = CLUSTER.replace("N01", "M01").replace("N02", "M02").replace("name: alpha", "name: beta");
     let specs = [spec("clusters/a.yaml", &other), spec("clusters/A.yaml", CLUSTER)];
     expect![[r#"
-        clusters/a.yaml: error DD0403: clusters/A.yaml differs from this path in upper and lower case only, which Windows does not tell apart; rename one of them
+        clusters/A.yaml: error DD0403: clusters/a.yaml differs from this path in upper and lower case only, which Windows does not tell apart; rename one of them
     "#]].assert_eq(&lines(&specs));
 }

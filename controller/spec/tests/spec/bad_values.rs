@@ -875,6 +875,22 @@ fn labels_are_short_and_plain() {
 }
 
 #[test]
+fn a_secret_among_the_labels_is_refused_and_not_shown() {
+    let said = refused(&cluster_with("name: alpha", "name: alpha\n  labels:\n    api-token: hunter2"));
+    assert!(said.starts_with("error[DD0207]: the label \"api-token\" looks like a secret") && !said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn messages_stay_short_whatever_is_quoted_in_them() {
+    let long = "x".repeat(100_000);
+    let text =
+        cluster_and(&format!("  {}: 1\n  maintenance:\n    windows:\n      - schedule: weekly on {long} at 01:00\n", &long[..1_000]));
+    let problems = drydock_spec::parse_cluster("clusters/a.yaml", text.as_bytes(), &drydock_spec::Fleet::default()).unwrap_err();
+    assert!(problems.len() >= 4 && problems.iter().all(|p| p.to_string().len() < 1_500), "{}", problems.len());
+    assert!(refused(&text).len() < 8_000);
+}
+
+#[test]
 fn more_problems_than_anyone_reads_are_counted() {
     let many: String = (0..70).map(|i| format!("  unknown{i}: x\n")).collect();
     let said = refused(&format!("{CLUSTER}{many}"));

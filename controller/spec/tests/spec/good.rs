@@ -3,9 +3,9 @@
 use crate::support::{CLUSTER, FLEET, accepted, accepted_in, cluster_and, cluster_with, fleet};
 use drydock_model::desired::{BitsSource, Desired, NodeOrder, Overrun};
 use drydock_model::time::Millis;
-use drydock_spec::Transport;
 use drydock_spec::shape::*;
 use drydock_spec::yaml::print;
+use drydock_spec::{Look, Transport, render};
 
 /// A shape in which every field is given, and none is at its default.
 fn full() -> ClusterFile {
@@ -330,4 +330,22 @@ impl IntoNode for String {
         }
         self.clone()
     }
+}
+
+#[test]
+fn a_terminal_gets_colours_and_a_file_does_not() {
+    let text = cluster_with("version: 24H2", "version: 23H2");
+    let warnings = accepted(&text).warnings;
+    let (plain, coloured) = (render(&warnings, &text, Look::Plain), render(&warnings, &text, Look::Coloured));
+    assert!(!plain.contains('\u{1b}') && coloured.contains("\u{1b}["));
+    assert_eq!(render(&[], &text, Look::Plain), "");
+}
+
+#[test]
+fn a_problem_is_one_line_for_a_log_and_fields_for_a_machine() {
+    let problem = accepted(&cluster_with("version: 24H2", "version: 22H2")).warnings.remove(0);
+    let line = "clusters/a.yaml:11:3: warning DD0312: 22H2 is out of support: it gets no more updates (Microsoft: Azure Stack HCI 22H2 end of service); ask for a newer release when you are ready";
+    assert_eq!(problem.to_string(), line);
+    let told = serde_json::to_value(problem.told()).unwrap();
+    assert_eq!((&told["code"], &told["line"], &told["column"]), (&"DD0312".into(), &11.into(), &3.into()));
 }

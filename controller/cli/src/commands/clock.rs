@@ -1,0 +1,29 @@
+//! `drydock clock accept`: the time of now is right, whatever earlier entries say.
+
+use crate::Context;
+use crate::args::Clock;
+use crate::branch;
+use crate::exit::{Exit, Failure};
+use crate::place::{Place, usual_base};
+use crate::word;
+use drydock_model::ids::ClusterName;
+use drydock_model::ledger::Word;
+use drydock_spec::wire::words::Said;
+
+pub(super) fn run(args: &Clock, context: &mut Context) -> Result<Exit, Failure> {
+    let Clock::Accept(word) = args;
+    let reason = word::reason(&word.word)?;
+    let mut place = Place::open(context, &word.repository, usual_base())?;
+    let said = match &word.cluster {
+        None => Said::ClockEverywhere { reason },
+        Some(name) => {
+            branch::find(&place, name)?;
+            let wrong = |e: drydock_model::ids::NameError| Failure::new(Exit::Usage, format!("{name:?} is no cluster: it {e}"), "see: drydock status");
+            let cluster: ClusterName = name.parse().map_err(wrong)?;
+            Said::Cluster { cluster, word: Word::Clock { reason } }
+        }
+    };
+    let commit = word::say(context, &mut place, &word.word, &said)?;
+    context.output.say(&format!("{said} (commit {commit})"));
+    Ok(Exit::Fine)
+}

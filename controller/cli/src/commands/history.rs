@@ -1,0 +1,95 @@
+//! `drydock history`: what was done to a cluster, from the messages of the status branch alone.
+
+use super::status::short_time;
+use super::{API_VERSION, say_json};
+use crate::Context;
+use crate::args::{Form, History};
+use crate::branch::{self, unreadable};
+use crate::exit::{Exit, Failure};
+use crate::place::{Place, usual_base};
+use crate::table::{cell, table};
+use drydock_git::{CommitFacts, Mirror};
+use drydock_model::time::Timestamp;
+use drydock_spec::wire::answer::{HistoryAnswer, HistoryItem};
+use drydock_spec::wire::message::{self, Trailers, short};
+use drydock_spec::wire::{one_line, rfc3339};
+
+/// Commits that are looked at. A fleet of 1,000 clusters writes some 100,000 for one upgrade of all.
+const MOST_COMMITS: usize = 500_000;
+/// Characters of a subject.
+const MOST: usize = 160;
+
+pub(super) fn run(args: &History, context: &mut Context) -> Result<Exit, Failure> {
+    let place = Place::open(context, &args.repository, usual_base())?;
+    let (tip, folder) = branch::find(&place, &args.cluster)?;
+    let mirror = place.status_mirror();
+    let walk = mirror.walk(tip, None, MOST_COMMITS).map_err(|e| unreadable(&e))?;
+    let wanted = usize::try_from(args.number).unwrap_or(usize::MAX);
+    let (mut items, mut more) = (Vec::new(), walk.more);
+    for id in walk.commits {
+        let commit = mirror.commit(id).map_err(|e| unreadable(&e))?;
+        if let Some(item) = item(mirror, &commit, &args.cluster, &folder)? {
+            if items.len() == wanted {
+                more = true;
+                break;
+            }
+            items.push(item);
+        }
+    }
+    if let Some(why) = &place.stale {
+        context.output.note(&format!("as fetched before; now: {why}"));
+    }
+    match args.output {
+        Form::Json => {
+            let kind = "ClusterHistory".to_owned();
+            let answer = HistoryAnswer { api_version: API_VERSION.to_owned(), kind, cluster: args.cluster.clone(), items, more };
+            say_json(context, &answer)?;
+        }
+        Form::Text => {
+            let rows: Vec<_> = items
+                .iter()
+                .map(|i| {
+                    let mine = format!("{}: ", args.cluster);
+                    vec![cell(short_time(&i.at)), cell(short(&i.commit)), cell(&i.by), cell(i.subject.strip_prefix(&mine).unwrap_or(&i.subject))]
+                })
+                .collect();
+            let text = table(&context.output, &["AT", "COMMIT", "BY", "WHAT"], &rows);
+            context.output.write(&text);
+            if more {
+                context.output.note(&format!("older ones are left out; see more with -n {}", args.number.saturating_mul(5).min(10_000)));
+            }
+        }
+    }
+    Ok(Exit::Fine)
+}
+
+/// A commit as an item, if it is about the cluster: its own entries, words and claims for all, and whatever else touched its folder.
+fn item(mirror: &Mirror, commit: &CommitFacts, cluster: &str, folder: &str) -> Result<Option<HistoryItem>, Failure> {
+    let subject = one_line(commit.message.lines().next().unwrap_or_default(), MOST);
+    let (subject, trailers) = match message::parse(&commit.message) {
+        Some(trailers) if trailers.cluster.as_deref().is_none_or(|c| c == cluster) => (subject, trailers),
+        Some(_) => return Ok(None),
+        None => {
+            let before = commit.parents.first().copied();
+            let touched = mirror.changed(before, commit.id, folder).map_err(|e| unreadable(&e))?;
+            if touched.is_empty() {
+                return Ok(None);
+            }
+            (format!("not written by Drydock: {subject}"), Trailers::default())
+        }
+    };
+    Ok(Some(HistoryItem {
+        commit: commit.id.to_string(),
+        at: rfc3339(Timestamp(commit.committer.seconds.saturating_mul(1_000))),
+        by: one_line(&commit.committer.name, 60),
+        subject,
+        node: trailers.node,
+        step: trailers.step,
+        entry: trailers.entry,
+        attempt: trailers.attempt,
+        outcome: trailers.outcome,
+        spec_revision: trailers.spec_revision,
+        word: trailers.word,
+        reason: trailers.reason,
+    }))
+}

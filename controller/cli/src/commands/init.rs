@@ -1,0 +1,35 @@
+//! `drydock init`: makes the status branch, once per fleet; with `--adopt` claims above what nodes remember.
+
+use crate::Context;
+use crate::args::Init;
+use crate::exit::{Exit, Failure};
+use crate::setup;
+use drydock_git::Mirror;
+use drydock_git::status::{InitError, adopt, init};
+
+pub(super) fn run(args: &Init, context: &mut Context) -> Result<Exit, Failure> {
+    let config = setup::load(context, &args.config)?;
+    let key = setup::signing_key(&config)?;
+    // Whom the controller would believe must be readable before there is anything to believe.
+    setup::allowed(&config.allowed_signers.controllers, "controller")?;
+    setup::allowed(&config.allowed_signers.persons, "person")?;
+    let branch = setup::branch(&config.status)?;
+    let mut mirror = Mirror::open(&config.state_directory.join("init"), setup::remote(&config.status)?)?;
+    let now = context.clock.now();
+    let above = args.above.unwrap_or(0);
+    let made = match args.adopt {
+        true => adopt(&mut mirror, &branch, &config.name, &key, now, above),
+        false => init(&mut mirror, &branch, &config.name, &key, now, above),
+    };
+    let commit = made.map_err(|e| match &e {
+        InitError::Exists(_) => {
+            Failure::of(Exit::Usage, &e, "start the controller: drydock run --config FILE; or, after the branch was rewound: --adopt --above NUMBER")
+        }
+        InitError::Absent(_) => Failure::of(Exit::Usage, &e, "drydock init --config FILE --above NUMBER makes it and claims above NUMBER"),
+        InitError::Remote(_) => Failure::of(Exit::Unreachable, &e, "check status.remote and its credentials in the configuration"),
+        InitError::Local(_) => Failure::of(Exit::Local, &e, "check stateDirectory in the configuration"),
+    })?;
+    context.output.say(&format!("{} begun at {} (commit {commit})", branch, mirror.remote()));
+    context.output.say(&format!("next: drydock run --config {}", args.config.display()));
+    Ok(Exit::Fine)
+}

@@ -1,0 +1,249 @@
+//! The composition root: a configuration becomes a controller, with git on one side and its clusters on the other.
+
+use crate::clock::System;
+use crate::exit::{Exit, Failure};
+use crate::setup;
+use drydock_engine::lap::Mode;
+use drydock_engine::pace::Pacing;
+use drydock_engine::ports::{Clock, Clusters, PerformError, TakeOver, Wanted, World};
+use drydock_engine::run::{End, Options, run};
+use drydock_git::Mirror;
+use drydock_git::desired::GitSource;
+use drydock_git::status::{GitStore, Home};
+use drydock_lab::process::{Client, ScaledClock};
+use drydock_model::fact::Gap;
+use drydock_model::observed::{ClusterFacts, NodeFacts, Observed};
+use drydock_model::order::{Order, Receipt};
+use drydock_model::time::{Millis, Span, Timestamp};
+use drydock_spec::wire::config::Config;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How long the lab may take to answer, in real time; it answers within milliseconds.
+const LAB_ANSWERS: Duration = Duration::from_secs(10);
+
+/// The machine's clock, ahead by a fixed time.
+#[derive(Debug, Clone)]
+pub struct Ahead {
+    by: Millis,
+}
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        Clock::now(&System) + self.by
+    }
+    async fn sleep(&self, time: Millis) {
+        Clock::sleep(&System, time).await;
+    }
+    fn dice(&self) -> u64 {
+        System.dice()
+    }
+}
+
+/// How a lab's time runs: it and every controller beside it are told the same three numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LabTime {
+    /// How far its beginning is ahead of the machine's clock.
+    pub ahead: Millis,
+    /// When it began, by the machine's clock plus `ahead`.
+    pub origin: Timestamp,
+    /// How many times as fast it runs.
+    pub speed: u32,
+}
+
+impl LabTime {
+    /// Its clock.
+    pub fn clock(self) -> ScaledClock<Ahead> {
+        ScaledClock::new(Ahead { by: self.ahead }, self.origin, self.speed)
+    }
+}
+
+/// `AHEAD,ORIGIN,SPEED`, as it is handed to a process.
+impl std::fmt::Display for LabTime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{},{},{}", self.ahead.0, self.origin.0, self.speed)
+    }
+}
+
+impl std::str::FromStr for LabTime {
+    type Err = String;
+    fn from_str(text: &str) -> Result<LabTime, String> {
+        let mut parts = text.split(',');
+        let mut next = || parts.next().and_then(|p| p.parse::<u64>().ok());
+        match (next(), next(), next()) {
+            (Some(ahead), Some(origin), Some(speed)) => Ok(LabTime {
+                ahead: Millis(ahead),
+                origin: Timestamp(i64::try_from(origin).map_err(|e| e.to_string())?),
+                speed: u32::try_from(speed).map_err(|e| e.to_string())?,
+            }),
+            (_, _, _) => Err("a lab's time is AHEAD,ORIGIN,SPEED in milliseconds, milliseconds and times".to_owned()),
+        }
+    }
+}
+
+/// The clock of a controller.
+#[derive(Debug, Clone)]
+pub enum AnyClock {
+    /// The machine's.
+    Machine(System),
+    /// A lab's.
+    Lab(ScaledClock<Ahead>),
+}
+
+impl Clock for AnyClock {
+    fn now(&self) -> Timestamp {
+        match self {
+            AnyClock::Machine(clock) => Clock::now(clock),
+            AnyClock::Lab(clock) => clock.now(),
+        }
+    }
+    async fn sleep(&self, time: Millis) {
+        match self {
+            AnyClock::Machine(clock) => Clock::sleep(clock, time).await,
+            AnyClock::Lab(clock) => clock.sleep(time).await,
+        }
+    }
+    fn dice(&self) -> u64 {
+        System.dice()
+    }
+}
+
+/// How nodes are reached.
+pub enum Reach {
+    /// In a lab.
+    Lab(Client<AnyClock>),
+    /// Not at all: transports to real nodes are not built yet, and nothing pretends that they are.
+    Nowhere(AnyClock),
+}
+
+impl Clusters for Reach {
+    async fn observe(&self, wanted: &Wanted) -> Observed {
+        match self {
+            Reach::Lab(client) => client.observe(wanted).await,
+            Reach::Nowhere(clock) => {
+                let gap = Gap::Unreachable;
+                let nodes = wanted.desired.nodes.iter().map(|n| (n.clone(), NodeFacts::unknown(&gap))).collect();
+                Observed { nodes, cluster: ClusterFacts::unknown(&gap), span: Span::at(clock.now()) }
+            }
+        }
+    }
+
+    async fn perform(&self, wanted: &Wanted, order: &Order) -> Result<Receipt, PerformError> {
+        match self {
+            Reach::Lab(client) => client.perform(wanted, order).await,
+            Reach::Nowhere(_) => Err(PerformError::NotSent("this version reaches only simulated clusters".to_owned())),
+        }
+    }
+}
+
+/// How a controller of this configuration reaches its clusters.
+pub fn reach(config: &Config, clock: AnyClock) -> Reach {
+    match &config.lab {
+        Some(socket) => Reach::Lab(Client::new(socket, LAB_ANSWERS, clock)),
+        None => Reach::Nowhere(clock),
+    }
+}
+
+struct Production {
+    source: GitSource,
+    store: GitStore<AnyClock>,
+    clusters: Reach,
+    clock: AnyClock,
+}
+
+impl World for Production {
+    type Source = GitSource;
+    type Store = GitStore<AnyClock>;
+    type Clusters = Reach;
+    type Clock = AnyClock;
+    fn source(&self) -> &GitSource {
+        &self.source
+    }
+    fn store(&self) -> &GitStore<AnyClock> {
+        &self.store
+    }
+    fn clusters(&self) -> &Reach {
+        &self.clusters
+    }
+    fn clock(&self) -> &AnyClock {
+        &self.clock
+    }
+}
+
+/// Runs a controller until it is told to stop by a signal, or another one takes over.
+pub fn live(config: &Config, mode: Mode, take_over: TakeOver, lab: Option<LabTime>) -> Result<End, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(Exit::Local, format!("no threads can be started: {e}"), "check this machine's limits"))?;
+    runtime.block_on(async {
+        let clock = lab.map_or(AnyClock::Machine(System), |time| AnyClock::Lab(time.clock()));
+        let world = Arc::new(production(config, clock)?);
+        let stop = until_signal()?;
+        let stop_file = config.stop_file.clone();
+        let options = Options {
+            mode,
+            take_over,
+            probes: usize::from(config.pacing.parallel_probes),
+            pacing: Pacing { idle: config.pacing.poll, ..Pacing::default() },
+            poll: config.poll,
+            stop_file: Arc::new(move || stop_words(&stop_file)),
+            watcher: Arc::new(|_, _| {}),
+        };
+        Ok(run(world, options, stop).await)
+    })
+}
+
+fn production(config: &Config, clock: AnyClock) -> Result<Production, Failure> {
+    let home = Home {
+        mirror: Mirror::open(&config.state_directory.join("status"), setup::remote(&config.status)?)?,
+        branch: setup::branch(&config.status)?,
+        name: config.name.clone(),
+        key: setup::signing_key(config)?,
+        controllers: setup::allowed(&config.allowed_signers.controllers, "controller")?,
+        persons: setup::allowed(&config.allowed_signers.persons, "person")?,
+    };
+    let store = GitStore::new(home, Arc::new(clock.clone()))?;
+    let mirror = Mirror::open(&config.state_directory.join("desired"), setup::remote(&config.desired)?)?;
+    let source = GitSource::new(mirror, setup::branch(&config.desired)?, store.shared());
+    Ok(Production { source, store, clusters: reach(config, clock.clone()), clock })
+}
+
+/// Turns true at the first SIGTERM or SIGINT; a second one ends the process at once, which loses nothing but sleep.
+fn until_signal() -> Result<watch::Receiver<bool>, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = |kind| signal(kind).map_err(|e| Failure::new(Exit::Local, format!("signals cannot be heard: {e}"), "check this machine's limits"));
+    let (mut term, mut int) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    let (tell, told) = watch::channel(false);
+    tokio::spawn(async move {
+        for again in [false, true] {
+            tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+            if again {
+                tracing::warn!("told to stop twice; ending at once");
+                std::process::exit(i32::from(Exit::Fine.number()));
+            }
+            tracing::info!("told to stop; finishing the lap");
+            tell.send_replace(true);
+        }
+    });
+    Ok(told)
+}
+
+/// A stop file is a line or two; what is shown of it is bounded.
+const MOST_WORDS: u64 = 1_000;
+
+/// The first line of the stop file, while there is one (rule 27). One that cannot be read stops, too.
+fn stop_words(path: &Path) -> Option<String> {
+    let mut text = String::new();
+    match std::fs::File::open(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+        Err(e) => Some(format!("{} cannot be read: {e}", path.display())),
+        Ok(file) => match file.take(MOST_WORDS).read_to_string(&mut text) {
+            Ok(_) => Some(text.lines().next().map_or_else(|| "no reason given".to_owned(), ToOwned::to_owned)),
+            Err(e) => Some(format!("{} cannot be read: {e}", path.display())),
+        },
+    }
+}

@@ -1,0 +1,91 @@
+//! Live progress: one line for each cluster and each node, redrawn on a terminal, written when they change elsewhere.
+
+use crate::output::{Output, Paint};
+use drydock_model::time::{Millis, Timestamp};
+use drydock_spec::wire::instant;
+use drydock_spec::wire::status::{ClusterStatus, Node};
+use std::collections::BTreeMap;
+
+#[derive(Default)]
+pub(super) struct Show {
+    /// Lines of the block that is on the terminal now.
+    drawn: usize,
+    /// What was last said of each line, without its times.
+    said: BTreeMap<String, String>,
+}
+
+impl Show {
+    /// Shows how clusters stand. `now` is the lab's time, `passed` the time on the wall since the demo began.
+    pub(super) fn draw(&mut self, output: &mut Output, clusters: &BTreeMap<&'static str, ClusterStatus>, now: Timestamp, passed: Millis) {
+        let rows: Vec<Row> = clusters.iter().flat_map(|(name, status)| rows(name, status, now)).collect();
+        if output.on_terminal() {
+            let mut text = String::new();
+            if self.drawn > 0 {
+                text.push_str(&format!("\u{1b}[{}A", self.drawn));
+            }
+            for row in &rows {
+                text.push_str(&format!("\u{1b}[2K{}\n", output.paint(&format!("{}{}", row.text, row.times), row.paint)));
+            }
+            self.drawn = rows.len();
+            output.write(&text);
+            return;
+        }
+        for row in rows {
+            if self.said.get(&row.about) != Some(&row.text) {
+                output.say(&format!("{:>5.1}s  {}{}", passed.0 as f64 / 1_000.0, row.text, row.times));
+                self.said.insert(row.about, row.text);
+            }
+        }
+    }
+
+    /// Something beside the progress: what is drawn below it begins anew.
+    pub(super) fn tell(&mut self, output: &mut Output, text: &str) {
+        self.drawn = 0;
+        output.say(text);
+    }
+}
+
+struct Row {
+    about: String,
+    text: String,
+    times: String,
+    paint: Paint,
+}
+
+fn rows(name: &str, cluster: &ClusterStatus, now: Timestamp) -> Vec<Row> {
+    let status = &cluster.status;
+    let window = match (&status.window.closes, &status.window.opens) {
+        (Some(closes), _) => format!("window open until {closes}"),
+        (None, Some(opens)) => format!("window closed until {opens}"),
+        (None, None) => format!("window {}", status.window.state.to_lowercase()),
+    };
+    let (text, paint) = match &status.hold {
+        Some(hold) => (format!("{name:<16} HOLD {}: {}", hold.reason, hold.message), Paint::Red),
+        None => (format!("{name:<16} to {} · {}", status.target, status.summary), Paint::Plain),
+    };
+    let mut rows = vec![Row { about: name.to_owned(), text: clip(&text), times: format!(" · {window}"), paint }];
+    rows.extend(status.nodes.iter().map(|node| node_row(name, node, now)));
+    rows
+}
+
+fn node_row(cluster: &str, node: &Node, now: Timestamp) -> Row {
+    let step = node.step.as_deref().unwrap_or(&node.phase);
+    let since = node.since.as_deref().and_then(instant).map_or_else(String::new, |t| format!(" {}", now.since(t)));
+    let paint = match node.phase.as_str() {
+        "Done" => Paint::Green,
+        "Working" | "Settling" => Paint::Yellow,
+        "Failed" | "Held" => Paint::Red,
+        _ => Paint::Dim,
+    };
+    // Quarters, so that lines of a log are not one for each percent.
+    let coarse = node.percent.map_or_else(String::new, |p| format!(" {:>3} %", p / 25 * 25));
+    let text = format!("  {:<14} {:<12} {step}", node.name, node.build);
+    Row { about: format!("{cluster}/{}", node.name), text: format!("{text}{coarse}"), times: since, paint }
+}
+
+/// Columns of a line; what is longer would wrap and spoil the redrawing.
+const MOST: usize = 110;
+
+fn clip(text: &str) -> String {
+    if text.chars().count() <= MOST { text.to_owned() } else { format!("{}…", text.chars().take(MOST - 1).collect::<String>()) }
+}

@@ -1,0 +1,219 @@
+//! Desired state as it stands in a folder or in a commit: the fleet's file, every cluster's file, and what is wrong with them.
+
+use crate::branch::unreadable;
+use crate::exit::{Exit, Failure};
+use crate::place::FLEET_FILE;
+use drydock_git::{ChangeKind, Kind, Mirror, Oid};
+use drydock_spec::fleet::is_cluster_path;
+use drydock_spec::{ClusterSpec, Code, Diagnostic, Fleet, Look, Severity, check_fleet, parse_cluster, parse_fleet, render, tree};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Files of one fleet repository that are read; ten times the largest fleet that Drydock was designed for.
+const MOST_FILES: usize = 100_000;
+/// Folders in folders.
+const MOST_DEPTH: usize = 32;
+
+/// Files as they were found: path in the repository, and content, or why there is none.
+#[derive(Debug, Default)]
+pub struct Files {
+    /// By path.
+    pub found: BTreeMap<String, Result<Vec<u8>, Diagnostic>>,
+}
+
+/// Desired state, checked.
+#[derive(Debug, Default)]
+pub struct Desired {
+    /// What holds for every cluster.
+    pub fleet: Fleet,
+    /// Every cluster whose file counts, by path.
+    pub clusters: BTreeMap<String, ClusterSpec>,
+    /// What is wrong, by file, with the file's text.
+    pub problems: BTreeMap<String, (String, Vec<Diagnostic>)>,
+    /// Files that were read.
+    pub files: usize,
+}
+
+impl Files {
+    /// The files of a folder that Drydock reads.
+    pub fn of_folder(root: &Path) -> Result<Files, Failure> {
+        let mut files = Files::default();
+        files.add(root, FLEET_FILE)?;
+        files.walk(root, Path::new("clusters"), 0)?;
+        Ok(files)
+    }
+
+    /// These files alone, and the fleet's file beside them. Each must lie in a fleet repository: below a folder `clusters`.
+    pub fn of_paths(paths: &[PathBuf]) -> Result<Files, Failure> {
+        let mut files = Files::default();
+        for path in paths {
+            let (root, inside) = split(path);
+            files.add(&root, FLEET_FILE)?;
+            if !path.exists() {
+                let what = format!("there is no {}", path.display());
+                return Err(Failure::new(Exit::Usage, what, "check the spelling; a fleet repository's folder will do as well"));
+            }
+            files.add(&root, &inside)?;
+        }
+        Ok(files)
+    }
+
+    /// The files of a commit.
+    pub fn of_commit(mirror: &Mirror, commit: Oid) -> Result<Files, Failure> {
+        let mut files = Files::default();
+        for change in mirror.changed(None, commit, "").map_err(|e| unreadable(&e))? {
+            if change.what == ChangeKind::Deleted || !(change.path == FLEET_FILE || is_cluster_path(&change.path)) {
+                continue;
+            }
+            let content = match change.kind {
+                Kind::File => mirror.read(commit, &change.path, MOST_BYTES).map_err(|e| not_a_file(&change.path, &e.to_string())),
+                Kind::Symlink => Err(not_a_file(&change.path, "is a symbolic link, which Drydock does not follow")),
+                Kind::Submodule => Err(not_a_file(&change.path, "is a submodule")),
+                Kind::Folder => Err(not_a_file(&change.path, "is a folder")),
+                Kind::Unnameable => Err(not_a_file(&change.path, "has a name that is not UTF-8")),
+            };
+            files.found.insert(change.path, content);
+        }
+        Ok(files)
+    }
+
+    fn walk(&mut self, root: &Path, folder: &Path, depth: usize) -> Result<(), Failure> {
+        let here = root.join(folder);
+        let entries = match fs::read_dir(&here) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound && depth == 0 => return Ok(()),
+            Err(e) => return Err(local(&here, &e)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(|e| local(&here, &e))?;
+            let path = folder.join(entry.file_name());
+            let Some(text) = path.to_str().map(ToOwned::to_owned) else {
+                let shown = path.to_string_lossy().into_owned();
+                self.found.insert(shown.clone(), Err(not_a_file(&shown, "has a name that is not UTF-8")));
+                continue;
+            };
+            let kind = entry.file_type().map_err(|e| local(&path, &e))?;
+            if kind.is_dir() && depth < MOST_DEPTH {
+                self.walk(root, &path, depth + 1)?;
+            } else if kind.is_dir() {
+                self.found.insert(text.clone(), Err(not_a_file(&text, "lies too deep in folders")));
+            } else if text.ends_with(".yml") {
+                let message = "is not read: a cluster's file ends in .yaml";
+                let found = Diagnostic::whole_file(Code::BadFilePath, &text, message).hint("rename it");
+                self.found.insert(text, Err(found));
+            } else if is_cluster_path(&text) {
+                self.add(root, &text)?;
+            }
+            if self.found.len() > MOST_FILES {
+                let what = format!("{} has more than {MOST_FILES} files", root.display());
+                return Err(Failure::new(Exit::Usage, what, "name the folder of one fleet repository"));
+            }
+        }
+        Ok(())
+    }
+
+    /// One file, if it is there.
+    fn add(&mut self, root: &Path, inside: &str) -> Result<(), Failure> {
+        let path = root.join(inside);
+        let content = match fs::symlink_metadata(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(local(&path, &e)),
+            Ok(meta) if meta.is_symlink() => Err(not_a_file(inside, "is a symbolic link, which Drydock does not follow")),
+            Ok(meta) if !meta.is_file() => Err(not_a_file(inside, "is no file")),
+            Ok(_) => {
+                let mut bytes = Vec::new();
+                // One byte more than is allowed, so that the checker sees a file that is too large as one.
+                let limit = u64::try_from(MOST_BYTES + 1).unwrap_or(u64::MAX);
+                fs::File::open(&path).and_then(|f| f.take(limit).read_to_end(&mut bytes)).map_err(|e| local(&path, &e))?;
+                Ok(bytes)
+            }
+        };
+        self.found.insert(inside.to_owned(), content);
+        Ok(())
+    }
+}
+
+/// What the checker reads.
+const MOST_BYTES: usize = tree::MOST_BYTES;
+
+fn not_a_file(path: &str, message: &str) -> Diagnostic {
+    Diagnostic::whole_file(Code::NotAFile, path, message).hint("put the file itself there")
+}
+
+fn local(path: &Path, e: &std::io::Error) -> Failure {
+    Failure::new(Exit::Local, format!("{} cannot be read: {e}", path.display()), "check the path and its permissions")
+}
+
+/// The repository's folder, and the path inside it: split before the last folder named `clusters`.
+fn split(path: &Path) -> (PathBuf, String) {
+    let parts: Vec<_> = path.components().collect();
+    let at = parts.iter().rposition(|p| p.as_os_str() == "clusters").unwrap_or(parts.len().saturating_sub(1));
+    let root: PathBuf = parts[..at].iter().collect();
+    let inside: PathBuf = parts[at..].iter().collect();
+    (root, inside.to_string_lossy().into_owned())
+}
+
+impl Desired {
+    /// Reads and checks everything.
+    pub fn check(files: Files) -> Desired {
+        let mut desired = Desired { files: files.found.len(), ..Desired::default() };
+        if let Some(content) = files.found.get(FLEET_FILE) {
+            match content.as_ref().map_err(|d| vec![d.clone()]).and_then(|bytes| parse_fleet(FLEET_FILE, bytes)) {
+                Ok(fleet) => {
+                    desired.tell(FLEET_FILE, content, fleet.warnings.clone());
+                    desired.fleet = fleet;
+                }
+                Err(problems) => desired.tell(FLEET_FILE, content, problems),
+            }
+        }
+        for (path, content) in files.found.iter().filter(|(path, _)| *path != FLEET_FILE) {
+            match content.as_ref().map_err(|d| vec![d.clone()]).and_then(|bytes| parse_cluster(path, bytes, &desired.fleet)) {
+                Ok(spec) => {
+                    desired.tell(path, content, spec.warnings.clone());
+                    desired.clusters.insert(path.clone(), spec);
+                }
+                Err(problems) => desired.tell(path, content, problems),
+            }
+        }
+        for problem in check_fleet(desired.clusters.values()) {
+            let path = problem.file.clone();
+            if let Some(content) = files.found.get(&path) {
+                desired.tell(&path, content, vec![problem]);
+            }
+            desired.clusters.remove(&path);
+        }
+        desired
+    }
+
+    fn tell(&mut self, path: &str, content: &Result<Vec<u8>, Diagnostic>, problems: Vec<Diagnostic>) {
+        if problems.is_empty() {
+            return;
+        }
+        let text = || content.as_ref().map(|b| String::from_utf8_lossy(b).into_owned()).unwrap_or_default();
+        self.problems.entry(path.to_owned()).or_insert_with(|| (text(), Vec::new())).1.extend(problems);
+    }
+
+    /// All problems, by file.
+    pub fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.problems.values().flat_map(|(_, problems)| problems)
+    }
+
+    /// Whether some file does not count.
+    pub fn any_error(&self) -> bool {
+        self.diagnostics().any(|d| d.severity == Severity::Error)
+    }
+
+    /// Errors and warnings, counted.
+    pub fn count(&self) -> (usize, usize) {
+        let errors = self.diagnostics().filter(|d| d.severity == Severity::Error).count();
+        (errors, self.diagnostics().count() - errors)
+    }
+
+    /// All problems with their carets.
+    pub fn render(&self, coloured: bool) -> String {
+        let look = if coloured { Look::Coloured } else { Look::Plain };
+        self.problems.values().map(|(text, problems)| render(problems, text, look)).collect::<Vec<_>>().join("\n")
+    }
+}

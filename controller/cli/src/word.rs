@@ -1,0 +1,87 @@
+//! A person's word: a signed commit on the status branch with the same tree.
+
+use crate::Context;
+use crate::args;
+use crate::exit::{Exit, Failure};
+use crate::place::{self, PASSPHRASE, Place};
+use drydock_git::{Draft, Group, Oid, Pushed, SigningKey, Stamp};
+use drydock_spec::wire::one_line;
+use drydock_spec::wire::words::{self, MOST_REASON, Said};
+use std::fs;
+use std::io::Read;
+
+/// How often a word is said again when somebody else wrote in between. A busy branch moves once a second; a commit takes a tenth of that.
+const MOST_TRIES: u32 = 8;
+/// An SSH key file has some 3 KiB at most.
+const MOST_KEY: u64 = 64 << 10;
+
+/// Checks a reason: something, and on one line.
+pub fn reason(word: &args::Word) -> Result<String, Failure> {
+    let text = one_line(&word.reason, MOST_REASON + 1);
+    if text.is_empty() || text.chars().count() > MOST_REASON {
+        let what = format!("a reason has between 1 and {MOST_REASON} characters");
+        return Err(Failure::new(Exit::Usage, what, "give --reason a sentence that a colleague understands next year"));
+    }
+    Ok(text)
+}
+
+/// Writes the word, signed, and pushes it.
+pub fn say(context: &mut Context, place: &mut Place, word: &args::Word, said: &Said) -> Result<Oid, Failure> {
+    let person = place::person(context, place.work_tree.as_deref());
+    let key = key(context, word, &person)?;
+    let (Some(name), Some(email)) = (person.name, person.email) else {
+        let todo = "tell git: git config --global user.name NAME; git config --global user.email ADDRESS";
+        return Err(Failure::new(Exit::Configuration, "git does not know who you are", todo));
+    };
+    let message = words::encode(said);
+    for _ in 0..MOST_TRIES {
+        let tip = place.tip()?;
+        if let Some(why) = &place.stale {
+            let what = format!("the status branch cannot be read: {why}");
+            return Err(Failure::new(Exit::Unreachable, what, "nothing was written; try again when the remote answers"));
+        }
+        let who = Stamp { name: name.clone(), email: email.clone(), seconds: context.clock.now().0.div_euclid(1_000), offset_minutes: 0 };
+        let draft = Draft { edits: Vec::new(), message: message.clone(), author: who.clone(), committer: who };
+        let unwritable = |e: drydock_git::Unwritable| Failure::of(Exit::Local, &e, "check git's user.name and user.email, and the disk");
+        let mut group = Group::begin(place.status_mirror(), Some(tip)).map_err(unwritable)?;
+        let commit = group.add(&draft, &key).map_err(unwritable)?;
+        group.store(place.status_mirror())?;
+        match place.status_mirror().push(&place.branch, Some(tip), commit) {
+            Pushed::Landed => return Ok(commit),
+            Pushed::Rejected { why: drydock_git::Refusal::Moved, .. } => place.refresh()?,
+            Pushed::Rejected { why, .. } => {
+                return Err(Failure::of(Exit::Refused, &why, "you need permission to push to the status branch"));
+            }
+            Pushed::NotSent(trouble) => return Err(trouble.into()),
+            Pushed::Unknown(trouble) => {
+                // It may have landed: look before saying anything again.
+                let lost = trouble.to_string();
+                place.refresh()?;
+                let landed = place.status.is_some_and(|now| place.status_mirror().is_ancestor(commit, now).unwrap_or(false));
+                if landed {
+                    return Ok(commit);
+                }
+                if place.stale.is_some() {
+                    let what = format!("the answer was lost: {lost}; it may still arrive");
+                    return Err(Failure::new(Exit::Unreachable, what, "look with: drydock history CLUSTER; saying it twice does no harm"));
+                }
+            }
+        }
+    }
+    let what = format!("the status branch moved {MOST_TRIES} times while this was written");
+    Err(Failure::new(Exit::Unreachable, what, "try again"))
+}
+
+fn key(context: &Context, word: &args::Word, person: &place::Person) -> Result<SigningKey, Failure> {
+    let usual = context.home.as_ref().map(|h| h.join(".ssh/id_ed25519"));
+    let path = word.key.as_ref().map(|p| context.directory.join(p)).or(person.key.clone()).or(usual);
+    let todo = "name your SSH private key with --key; make one with: ssh-keygen -t ed25519";
+    let Some(path) = path else { return Err(Failure::new(Exit::Configuration, "no signing key was found", todo)) };
+    let mut text = String::new();
+    fs::File::open(&path)
+        .and_then(|f| f.take(MOST_KEY).read_to_string(&mut text))
+        .map_err(|e| Failure::new(Exit::Configuration, format!("the signing key {} cannot be read: {e}", path.display()), todo))?;
+    let passphrase = std::env::var(PASSPHRASE).ok();
+    SigningKey::from_openssh(&text, passphrase.as_deref())
+        .map_err(|e| Failure::new(Exit::Configuration, format!("{}: {e}", path.display()), format!("{todo}; a passphrase goes into {PASSPHRASE}")))
+}

@@ -1,0 +1,323 @@
+//! status, why, history.
+
+use crate::harness::World;
+use drydock::exit::Exit;
+use drydock_spec::wire::answer::{HistoryAnswer, StatusAnswer};
+use drydock_spec::wire::sample;
+use expect_test::{Expect, expect};
+use std::fs;
+
+fn check(world: &World, line: &str, expect: Expect) {
+    expect.assert_eq(&world.run(line).all());
+}
+
+#[test]
+fn status_is_one_line_per_cluster() {
+    check(&World::with(&sample::installing()), "status", expect![[r#"
+        CLUSTER         READY  TARGET  DONE  WINDOW              SEEN    STATE
+        hospital-north  False  23H2    1/4   until 11-24 04:00Z  5m ago  waits for Install on N02, 43 % done
+        --- exit 0
+    "#]]);
+    check(&World::with(&sample::held()), "status", expect![[r#"
+        CLUSTER         READY  TARGET  DONE  WINDOW              SEEN    STATE
+        hospital-north  False  23H2    1/4   opens 11-27 21:12Z  5m ago  HELD: N02 failed at Restart: the node came back on its old build
+        --- exit 1
+    "#]]);
+    check(&World::with(&sample::converged()), "status hospital-north", expect![[r#"
+        CLUSTER         READY  TARGET  DONE  WINDOW       SEEN    STATE
+        hospital-north  True   23H2    4/4   always open  5m ago  converged
+        --- exit 0
+    "#]]);
+}
+
+#[test]
+fn wide_status_adds_one_line_per_node() {
+    check(&World::with(&sample::held()), "status -o wide", expect![[r#"
+        CLUSTER         READY  TARGET  DONE  WINDOW              SEEN    STATE
+        hospital-north  False  23H2    1/4   opens 11-27 21:12Z  5m ago  HELD: N02 failed at Restart: the node came back on its old build
+
+        CLUSTER         NODE  BUILD       PHASE    STEP  SINCE  SHARE  SEEN      DETAIL
+        hospital-north  N01   25398.1611  Done     -     -      -      5m2s ago  on the target and in service
+        hospital-north  N02   20349.3692  Failed   -     -      -      5m2s ago  came back on its old build; it is in service
+        hospital-north  N03   20349.3692  Pending  -     -      -      5m2s ago  waits for N02
+        hospital-north  N04   unknown     Unknown  -     -      -      unknown   does not answer
+        --- exit 1
+    "#]]);
+}
+
+#[test]
+fn status_for_tools_is_what_its_schema_says() {
+    let world = World::with(&sample::held());
+    let said = world.run("status -o json");
+    assert_eq!(said.exit, Exit::Found, "a hold was found");
+    let answer: StatusAnswer = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((answer.kind.as_str(), answer.branch.as_str(), answer.items.len()), ("ClusterStatusList", "drydock/status", 1));
+    assert_eq!(answer.items[0].metadata.name, "hospital-north");
+    let yaml = world.run("status -o yaml");
+    assert!(yaml.out.starts_with("---\n# Written by Drydock") && yaml.out.contains("\nkind: ClusterStatus\n"), "{}", yaml.out);
+}
+
+#[test]
+fn a_clone_shows_what_its_origin_has_and_not_what_was_cloned() {
+    let world = World::with(&sample::installing());
+    let clone = world.clone();
+    world.entry(&sample::held());
+    let inside = clone.join("clusters/shops");
+    assert_eq!(world.run_in(&inside, "status").out, world.run("status").out);
+    assert!(world.run_in(&inside, "status").out.contains("HELD"));
+}
+
+#[test]
+fn a_url_is_as_good_as_a_path() {
+    let world = World::with(&sample::installing());
+    let url = format!("file://{}", world.path("fleet.git").display());
+    assert_eq!(world.run_in(&world.path(""), &format!("status --repository {url}")).out, world.run("status").out);
+}
+
+#[test]
+fn watching_shows_it_again_only_when_it_changed() {
+    let world = std::rc::Rc::new(World::with(&sample::installing()));
+    let change: Box<dyn FnOnce()> = {
+        let world = std::rc::Rc::clone(&world);
+        Box::new(move || world.entry(&sample::converged()))
+    };
+    let idle: Box<dyn FnOnce()> = Box::new(|| {});
+    // Taken from the end: nothing, a change, nothing.
+    let said = world.run_with(&world.path("fleet.git"), "status -w", vec![Box::new(|| {}), change, idle]);
+    assert_eq!(said.out.matches("CLUSTER").count(), 2, "{}", said.out);
+    assert!(said.out.contains("waits for Install") && said.out.ends_with("converged\n"), "{}", said.out);
+    assert_eq!(said.exit, Exit::Fine);
+}
+
+#[test]
+fn status_may_live_in_another_repository_that_fleet_yaml_names() {
+    let world = World::bare();
+    let other = World::with(&sample::installing());
+    let text = format!(
+        "apiVersion: drydock/v1alpha1\nkind: Fleet\nmetadata:\n  name: f\nspec:\n  status:\n    remote: {}\n",
+        other.path("fleet.git").display()
+    );
+    world.commit("main", "status elsewhere", &[("fleet.yaml", &text)]);
+    assert_eq!(world.run("status").out, other.run("status").out);
+}
+
+#[test]
+fn why_says_what_blocks_what_to_do_and_whom_to_call() {
+    check(&World::with(&sample::held()), "why hospital-north", expect![[r#"
+        hospital-north
+          wants   every node on 23H2 (25398.1611 or later), says clusters/hospitals/hospital-north.yaml of COMMIT-10-
+          stands  HELD, a person is needed: N02 failed at Restart: the node came back on its old build. 1 of 4 nodes run 23H2 (25398.1611 or later), 1 unknown
+                  N01 runs 25398.1611, Done: on the target and in service
+                  N02 runs 20349.3692, Failed: came back on its old build; it is in service
+                  N03 runs 20349.3692, Pending: waits for N02
+                  N04 runs unknown (no answer in time), Unknown: does not answer
+          blocker N02 failed at Restart: the node came back on its old build
+          next    nothing until a person acts
+          to do   Look at the node's setup logs, mend the cause, then: drydock node retry N02 --reason TEXT.
+          call    Storage on call, +49 30 1234 (change CHG0042)
+          mind    23H2 is out of support since April 2026 (clusters/hospitals/hospital-north.yaml:14)
+          seen    2026-11-24T01:12:00Z (5m ago)
+        --- exit 1
+    "#]]);
+    check(&World::with(&sample::installing()), "why hospital-north", expect![[r#"
+        hospital-north
+          wants   every node on 23H2 (25398.1611 or later), says clusters/hospitals/hospital-north.yaml of COMMIT-10-
+          stands  1 of 4 nodes run 23H2 (25398.1611 or later). Waiting for Install on N02, 43 % done
+                  N01 runs 25398.1611, Done: on the target and in service
+                  N02 runs 20349.3692, Working Install: staging, 43 % done
+                  N03 runs 20349.3692, Pending: waits for its turn
+                  N04 runs 20349.3692, Pending: waits for its turn
+          blocker Install on N02, 43 % done
+          next    N02 goes on with Install; then Restart, Return and Settle
+          to do   nothing; it goes on by itself
+          call    Storage on call, +49 30 1234 (change CHG0042)
+          mind    23H2 is out of support since April 2026 (clusters/hospitals/hospital-north.yaml:14)
+          seen    2026-11-24T01:12:00Z (5m ago)
+        --- exit 0
+    "#]]);
+    check(&World::with(&sample::converged_with_a_bad_newest_file()), "why hospital-north", expect![[r#"
+        hospital-north
+          wants   every node on 23H2 (25398.1611 or later), says clusters/hospitals/hospital-north.yaml of COMMIT-10-
+          stands  All 4 nodes run 23H2 (25398.1611 or later), but the newest file is refused
+                  N01 runs 25398.1611, Done: on the target and in service
+                  N02 runs 25398.1611, Done: on the target and in service
+                  N03 runs 25398.1611, Done: on the target and in service
+                  N04 runs 25398.1611, Done: on the target and in service
+          blocker the newest file: clusters/hospitals/hospital-north.yaml:9:3: error DD0201: unknown field "maintainance"
+          next    nothing
+          to do   mend the file in a pull request; drydock validate shows the same before merging
+          call    Storage on call, +49 30 1234 (change CHG0042)
+          mind    23H2 is out of support since April 2026 (clusters/hospitals/hospital-north.yaml:14)
+          seen    2026-11-24T01:12:00Z (5m ago)
+
+        clusters/hospitals/hospital-north.yaml:9:3: error DD0201: unknown field "maintainance"
+          9 | maintainance:
+            | ^^^^^^^^^^^^
+        --- exit 1
+    "#]]);
+}
+
+#[test]
+fn an_unknown_cluster_is_answered_with_those_that_are_known() {
+    let world = World::with(&sample::installing());
+    check(&world, "why hospital", expect![[r#"
+        --- standard error
+        drydock: no status of a cluster "hospital" is on the status branch
+          did you mean: hospital-north
+        --- exit 2
+    "#]]);
+    check(&world, "history nowhere", expect![[r#"
+        --- standard error
+        drydock: no status of a cluster "nowhere" is on the status branch
+          clusters are: hospital-north
+        --- exit 2
+    "#]]);
+    check(&world, "status nowhere", expect![[r#"
+        --- standard error
+        drydock: no status of a cluster "nowhere" is on the status branch
+          clusters are: hospital-north
+        --- exit 2
+    "#]]);
+}
+
+#[test]
+fn history_tells_entries_words_claims_and_foreign_commits_of_this_cluster() {
+    let world = World::with(&sample::opening());
+    world.entry(&sample::held());
+    world.commit("drydock/status", "Fix typo", &[("clusters/hospitals/hospital-north/status.yaml", "kind: nonsense\n")]);
+    world.commit("drydock/status", "Elsewhere", &[("clusters/shops/till-042/note", "x\n")]);
+    world.entry(&sample::converged());
+    check(&world, "history hospital-north", expect![[r#"
+        AT            COMMIT      BY     WHAT
+        11-24 01:12Z  COMMIT-10-  north  every node runs 23H2 (25398.1611 or later)
+        11-24 01:12Z  COMMIT-10-  north  not written by Drydock: Fix typo
+        11-24 01:12Z  COMMIT-10-  north  N02 Restart failed: the node came back on its old build; 23H2 (25398.1611 or later)…
+        11-24 01:12Z  COMMIT-10-  north  N02 Install opened
+        11-24 01:12Z  COMMIT-10-  north  Claim 3 by controller north
+        11-24 01:12Z  COMMIT-10-  north  Status branch begun by north
+        --- exit 0
+    "#]]);
+    let json: HistoryAnswer = serde_json::from_str(&world.run("history hospital-north -o json -n 2").out).unwrap();
+    assert_eq!((json.items.len(), json.more), (2, true));
+    assert_eq!(json.items[0].outcome.as_deref(), Some("Applied"));
+}
+
+#[test]
+fn without_a_status_branch_there_is_a_way_on() {
+    check(&World::bare(), "status", expect![[r#"
+        --- standard error
+        drydock: DIR/fleet.git/ has no status branch drydock/status
+          check --repository and --status-branch; a new fleet gets its branch from: drydock init --config FILE
+        --- exit 2
+    "#]]);
+    check(&World::with(&sample::held()), "status --status-branch nowhere", expect![[r#"
+        --- standard error
+        drydock: DIR/fleet.git/ has no status branch nowhere
+          check --repository and --status-branch; a new fleet gets its branch from: drydock init --config FILE
+        --- exit 2
+    "#]]);
+    check(&World::with(&sample::held()), "status --status-branch ../x", expect![[r#"
+        --- standard error
+        drydock: "../x" is not a branch name that git allows; see `git check-ref-format`
+          give the branch's short name, for example: main
+        --- exit 2
+    "#]]);
+}
+
+#[test]
+fn what_is_no_repository_is_told() {
+    let world = World::bare();
+    fs::create_dir(world.path("empty")).unwrap();
+    expect![[r#"
+        --- standard error
+        drydock: DIR/empty is not a git repository; check the spelling, or make one with `git init --bare`
+          name the fleet repository with --repository, or run this inside a clone of it
+        --- exit 2
+    "#]].assert_eq(&world.run_in(&world.path("empty"), "status").all());
+    check(&world, "status --repository /nowhere/at/all", expect![[r#"
+        --- standard error
+        drydock: there is nothing at /nowhere/at/all; check the spelling, or make the repository with `git init --bare`
+          name the fleet repository with --repository, or run this inside a clone of it
+        --- exit 2
+    "#]]);
+    check(&world, "status --repository gopher://x/y", expect![[r#"
+        --- standard error
+        drydock: remotes of the kind "gopher" are not supported; use a path, file://, https://, ssh:// or user@host:path
+          give --repository a path, or a URL that begins with https://, ssh:// or file://
+        --- exit 2
+    "#]]);
+    check(&world, "status --repository https://user:secret@example.com/fleet", expect![[r#"
+        --- standard error
+        drydock: the remote has a password in its address; take it out and name a token file or an environment variable instead
+          give --repository a path, or a URL that begins with https://, ssh:// or file://
+        --- exit 2
+    "#]]);
+}
+
+#[test]
+fn a_status_file_that_nobody_can_read_hides_no_other_cluster() {
+    let world = World::with(&sample::installing());
+    world.commit("drydock/status", "odd", &[("clusters/shops/till-042/status.yaml", "kind: [\n")]);
+    let said = world.run("status");
+    assert!(said.out.contains("hospital-north") && said.err.contains("clusters/shops/till-042"), "{said:?}");
+    assert_eq!(said.exit, Exit::Found);
+}
+
+#[test]
+fn torn_and_newer_facts_are_told() {
+    let world = World::with(&sample::installing());
+    let path = "clusters/hospitals/hospital-north/facts.yaml";
+    world.commit("drydock/status", "torn", &[(path, "schema: 1\nleast: 1\n")]);
+    check(&world, "why hospital-north", expect![[r#"
+        --- standard error
+        drydock: clusters/hospitals/hospital-north/facts.yaml: facts.yaml does not have the shape of schema 1: missing field `cluster`
+          look at the branch with git log; a commit that Drydock did not write may have touched it
+        --- exit 1
+    "#]]);
+    world.commit("drydock/status", "newer", &[(path, "schema: 2\nleast: 2\n")]);
+    check(&world, "why hospital-north", expect![[r#"
+        --- standard error
+        drydock: facts.yaml needs schema 2, and this drydock reads up to 1; upgrade it
+          install a newer drydock
+        --- exit 8
+    "#]]);
+}
+
+#[test]
+fn escapes_on_the_branch_reach_no_terminal() {
+    let world = World::with(&sample::installing());
+    let status = drydock_spec::wire::status::ClusterStatus::of(&sample::installing()).encode();
+    let evil = status.replace("on the target and in service", "\"a\\e[2Jb\\nc\"");
+    assert_ne!(evil, status);
+    world.commit("drydock/status", "evil \u{1b}[31m", &[("clusters/hospitals/hospital-north/status.yaml", &evil)]);
+    for line in ["status -o wide", "history hospital-north"] {
+        let said = world.run(line);
+        assert!(!said.out.contains('\u{1b}') && said.out.contains("hospital-north") | said.out.contains("evil"), "{said:?}");
+    }
+}
+
+#[test]
+fn a_remote_that_went_away_leaves_what_was_fetched_and_says_so() {
+    let world = World::with(&sample::installing());
+    let server = world.path("fleet.git");
+    let line = format!("status --repository file://{}", server.display());
+    let before = world.run(&line);
+    assert_eq!((before.exit, before.err.as_str()), (Exit::Fine, ""));
+    fs::rename(&server, world.path("moved.git")).unwrap();
+    let after = world.run_in(&world.path(""), &line);
+    assert_eq!(after.out, before.out);
+    expect![[""]].assert_eq(&after.err);
+    let json: StatusAnswer = serde_json::from_str(&world.run_in(&world.path(""), &format!("{line} -o json")).out).unwrap();
+    assert!(json.stale.is_some_and(|s| s.contains("there is nothing at")));
+}
+
+#[test]
+fn nobody_speaks_while_the_remote_is_away() {
+    let world = World::with(&sample::held());
+    let server = world.path("fleet.git");
+    let at = format!("--repository file://{}", server.display());
+    assert_eq!(world.run(&format!("status {at}")).exit, Exit::Found);
+    fs::rename(&server, world.path("moved.git")).unwrap();
+    let said = world.run_in(&world.path(""), &format!("node retry N02 --reason x --key {} {at}", world.path("key").display()));
+    assert!(matches!(said.exit, Exit::Unreachable | Exit::Configuration) && said.out.is_empty(), "{said:?}");
+}

@@ -1,0 +1,1 @@
+//! Many worlds, drawn from seeds.

@@ -1,0 +1,282 @@
+//! Rules 1 to 5: who may write. On a real repository.
+
+use drydock_engine::handling::{Handling, of_claim, of_store};
+use drydock_engine::lap::Mode;
+use drydock_engine::pace::Pacing;
+use drydock_engine::ports::{Appended, ClaimError, Clock, Fleet, Source, SourceError, StoreError, TakeOver, Wanted, World};
+use drydock_engine::run::{End, Options, run};
+use drydock_git::status::{GitStore, adopt, init};
+use drydock_lab::sim::{Shared, SimClock, SimClusters, Sleep};
+use drydock_lab::{ClusterConfig, Durations, Lab, Rule};
+use drydock_model::ledger::Event;
+use drydock_model::order::{Receipt, Unmet};
+use drydock_model::step::Step;
+use drydock_model::time::Millis;
+use drydock_tests::hand::{claim, matters};
+use drydock_tests::home::{BEGIN, Hand, Remotes, cluster, record, status_branch, vacate, wait};
+use drydock_tests::sim::node;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+#[test]
+fn rule_01_each_claim_is_the_next_number_and_entry_zero_of_every_cluster() {
+    let remotes = Remotes::new();
+    let north = remotes.north();
+    let first = north.claim().unwrap();
+    assert_eq!(first.number, 1);
+    for name in ["alpha", "beta"] {
+        assert_eq!(north.append(name, vec![Event::Opened(vacate(name, &first))]), Ok(Appended::Pushed));
+    }
+    drop(north);
+    let north = remotes.north();
+    let second = north.claim().unwrap();
+    assert_eq!(second.number, 2);
+    assert_ne!(second.nonce, first.nonce);
+    for name in ["alpha", "beta"] {
+        let ledger = north.ledger(name);
+        assert_eq!((&ledger.epoch, ledger.next), (&second, 1), "{name}");
+        assert_eq!((ledger.claim().seq, &ledger.open.unwrap().entry.place.epoch), (0, &first), "{name} keeps what was open");
+    }
+}
+
+#[test]
+fn rule_01_another_name_takes_over_only_when_told_to() {
+    let remotes = Remotes::new();
+    remotes.north().claim().unwrap();
+    let before = remotes.head();
+    let south = remotes.end("south", Hand::South, "south");
+    let refused = south.claim().unwrap_err();
+    assert_eq!(refused, ClaimError::HeldBy { holder: "north".to_owned() });
+    assert!(matches!(of_claim(&refused), Handling::StandDown(_)));
+    assert_eq!(remotes.head(), before);
+    assert_eq!(south.take_over().unwrap().number, 2);
+    assert_eq!(remotes.end("north", Hand::North, "anew").claim().unwrap_err(), ClaimError::HeldBy { holder: "south".to_owned() });
+}
+
+#[test]
+fn rule_01_the_fourth_claim_of_a_name_within_an_hour_waits_and_the_next_one_twice_as_long() {
+    let remotes = Remotes::new();
+    let claim = || remotes.north().claim();
+    for number in 1..=3 {
+        assert_eq!(claim().unwrap().number, number);
+    }
+    assert_eq!(claim().unwrap_err(), ClaimError::TooMany { claims: 3, wait: Millis::minutes(1) });
+    remotes.clock.pass(Millis::minutes(1));
+    assert_eq!(claim().unwrap().number, 4);
+    assert_eq!(claim().unwrap_err(), ClaimError::TooMany { claims: 4, wait: Millis::minutes(2) });
+    remotes.clock.pass(Millis::hours(1));
+    assert_eq!(claim().unwrap().number, 5, "an hour later it is forgotten");
+}
+
+#[test]
+fn rule_01_an_equal_number_with_another_nonce_is_somebody_elses() {
+    let remotes = Remotes::new();
+    let root = remotes.head();
+    let north = remotes.north();
+    let ours = north.claim().unwrap();
+    north.note("alpha", "Wait/A").unwrap();
+    remotes.force(root);
+    let theirs = remotes.end("north", Hand::North, "a restored machine").claim().unwrap();
+    assert_eq!(theirs.number, ours.number);
+    assert_ne!(theirs.nonce, ours.nonce);
+    assert!(matches!(north.read("alpha"), Err(StoreError::StoodDown(_))), "{:?}", north.read("alpha"));
+}
+
+#[test]
+fn rule_01_of_two_claims_with_one_number_a_node_hears_the_first() {
+    matters(Rule::OtherClaim, |h| {
+        let order = h.bare(1, Step::WriteRegistry);
+        let mut entry = order.entry.clone();
+        entry.place.epoch = claim(1, "cd");
+        let other = h.under(&order, entry, order.node.clone());
+        h.send(&other) == Ok(Receipt::Refused(Unmet::OtherClaim)) && h.count(1, "wrote-registry") == 0
+    });
+}
+
+#[test]
+fn rule_02_an_epoch_comes_from_the_branch_and_never_from_a_disk() {
+    let remotes = Remotes::new();
+    assert_eq!(remotes.north().claim().unwrap().number, 1);
+    // Meanwhile the same name claims from another machine; what the first one's disk says is old.
+    assert_eq!(remotes.end("north", Hand::North, "another machine").claim().unwrap().number, 2);
+    let north = remotes.north();
+    let before = remotes.head();
+    let early = north.note("alpha", "Wait/A").unwrap_err();
+    assert!(matches!(early, StoreError::Local(_)), "who has not claimed writes nothing: {early}");
+    assert_eq!(remotes.head(), before);
+    assert_eq!(north.claim().unwrap().number, 3);
+}
+
+#[test]
+fn rule_03_only_init_makes_the_root_commit() {
+    let remotes = Remotes::empty();
+    let north = remotes.north();
+    for claim in [north.claim(), north.take_over()] {
+        let error = claim.unwrap_err();
+        assert!(matches!(error, ClaimError::NoBranch(_)), "{error}");
+        assert_eq!(of_claim(&error), Handling::Again, "it holds, and goes on by itself once the branch is there");
+    }
+    assert_eq!(remotes.references("refs/"), Vec::new());
+    let mut mirror = remotes.mirror("init");
+    init(&mut mirror, &status_branch(), "north", &Hand::North.key(), BEGIN, 0).unwrap();
+    let twice = init(&mut mirror, &status_branch(), "north", &Hand::North.key(), BEGIN, 0).unwrap_err();
+    assert_eq!(twice.to_string(), "the branch refs/heads/drydock/status is there already; nothing was done");
+    assert_eq!(north.claim().unwrap().number, 1);
+}
+
+#[test]
+fn rule_03_adopt_claims_above_every_number_that_a_node_shows() {
+    let remotes = Remotes::new();
+    remotes.north().claim().unwrap();
+    let mut mirror = remotes.mirror("adopt");
+    adopt(&mut mirror, &status_branch(), "north", &Hand::North.key(), BEGIN, 7).unwrap();
+    assert_eq!(remotes.north().claim().unwrap().number, 8);
+    // A lower number than the branch's own takes nothing back.
+    adopt(&mut mirror, &status_branch(), "north", &Hand::North.key(), BEGIN, 2).unwrap();
+    assert_eq!(remotes.north().claim().unwrap().number, 9);
+}
+
+#[test]
+fn rule_04_who_finds_a_newer_claim_stands_down_and_keeps_aside_what_it_could_not_push() {
+    let remotes = Remotes::new();
+    let north = remotes.north();
+    let epoch = north.claim().unwrap();
+    north.note("alpha", "Wait/A").unwrap();
+    north.line.set_down(true);
+    assert!(matches!(north.note("alpha", "Wait/B"), Ok(Appended::Pending(_))));
+    remotes.end("south", Hand::South, "south").take_over().unwrap();
+    north.line.set_down(false);
+    let error = north.read("alpha").unwrap_err();
+    assert!(matches!(of_store(&error), Handling::StandDown(_)), "{error}");
+    let side = remotes.references("refs/drydock/stranded/");
+    assert_eq!(side.len(), 1);
+    assert_eq!(side[0].0, format!("refs/drydock/stranded/{}", epoch.nonce));
+    assert!(remotes.file(side[0].1, "clusters/alpha/facts.yaml").unwrap().contains("Wait/B"));
+    assert!(!remotes.file(remotes.head().unwrap(), "clusters/alpha/facts.yaml").unwrap().contains("Wait/B"));
+    assert_eq!(remotes.entries_of("alpha"), 1);
+}
+
+#[test]
+fn rule_04_who_finds_its_own_claim_gone_stands_down() {
+    let remotes = Remotes::new();
+    let other = Remotes::new();
+    let north = remotes.north();
+    north.claim().unwrap();
+    // Somebody puts another history in its place.
+    let stranger = other.write(Hand::Stranger, "clusters/alpha/facts.yaml", "no facts");
+    let repository = remotes.repository();
+    let mut remote = repository.remote_anonymous(other.path().to_str().unwrap()).unwrap();
+    remote.fetch(&["+refs/heads/drydock/status:refs/heads/drydock/status"], None, None).unwrap();
+    assert_eq!(remotes.head(), Some(stranger));
+    let error = north.read("alpha").unwrap_err();
+    assert!(matches!(error, StoreError::StoodDown(_)), "{error}");
+    assert_eq!(remotes.head(), Some(stranger), "what others wrote is left alone");
+}
+
+/// The real store over simulated nodes.
+struct Both {
+    source: Fixed,
+    store: GitStore<SimClock>,
+    clusters: SimClusters,
+    clock: SimClock,
+}
+
+struct Fixed(Arc<Fleet>);
+
+impl Source for Fixed {
+    async fn read(&self) -> Result<Arc<Fleet>, SourceError> {
+        Ok(Arc::clone(&self.0))
+    }
+
+    async fn stirred(&self) {
+        std::future::pending().await
+    }
+}
+
+impl World for Both {
+    type Source = Fixed;
+    type Store = GitStore<SimClock>;
+    type Clusters = SimClusters;
+    type Clock = SimClock;
+
+    fn source(&self) -> &Fixed {
+        &self.source
+    }
+    fn store(&self) -> &GitStore<SimClock> {
+        &self.store
+    }
+    fn clusters(&self) -> &SimClusters {
+        &self.clusters
+    }
+    fn clock(&self) -> &SimClock {
+        &self.clock
+    }
+}
+
+/// Runs the whole engine until `so` holds or six simulated hours have passed; whether it came to hold.
+fn runs_until(world: Both, lab: &Shared, so: impl Fn(&Lab) -> bool) -> bool {
+    wait(async move {
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let options = Options {
+            mode: Mode::Act,
+            take_over: TakeOver::No,
+            probes: 1,
+            pacing: Pacing::default(),
+            poll: Millis::minutes(1),
+            stop_file: Arc::new(|| None),
+            watcher: Arc::new(|_, _| {}),
+        };
+        let end = world.clock.true_time() + Millis::hours(6);
+        let clock = world.clock.clone();
+        let task = tokio::spawn(run(Arc::new(world), options, stopped));
+        let mut held = false;
+        while !held && clock.now() < end && !task.is_finished() {
+            tokio::task::yield_now().await;
+            held = so(&lab.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        stop.send_replace(true);
+        assert!(matches!(task.await.unwrap(), End::Stopped { .. }));
+        held
+    })
+}
+
+#[test]
+fn rule_05_a_controller_that_starts_while_the_remote_is_down_changes_nothing() {
+    let remotes = Remotes::new();
+    let north = remotes.north();
+    let epoch = north.claim().unwrap();
+    // What an earlier life left on the disk would be enough to go on with.
+    north.append("c", vec![Event::Opened(vacate("c", &epoch))]).unwrap();
+    drop(north);
+    let name = cluster("c");
+    let mut lab = Lab::new(1, BEGIN, Durations::real());
+    lab.add(&ClusterConfig::new(name.clone(), vec![node(1), node(2)], "20349.3700".parse().unwrap()));
+    let lab: Shared = Arc::new(Mutex::new(lab));
+    let world = |down: bool| {
+        let clock = SimClock::new(Arc::clone(&lab), Sleep::Drives, 1);
+        let (home, line) = remotes.home("north", Hand::North, "north");
+        line.set_down(down);
+        let wanted: Arc<Wanted> = record("c", Vec::new(), BEGIN).wanted;
+        let fleet = Fleet {
+            revision: wanted.revision.clone(),
+            clusters: BTreeMap::from([(name.clone(), wanted)]),
+            problems: Vec::new(),
+            refused: None,
+        };
+        Both {
+            source: Fixed(Arc::new(fleet)),
+            store: GitStore::new(home, Arc::new(clock.clone())).unwrap(),
+            clusters: SimClusters::new(Arc::clone(&lab), clock.clone()),
+            clock,
+        }
+    };
+    let heard = |lab: &Lab| {
+        let mut lab = lab.clone();
+        let look = lab.observe(&name, &[node(1), node(2)]);
+        look.nodes.values().any(|n| n.memory.known().is_some_and(|m| m.fence.is_some()))
+    };
+    let before = remotes.head();
+    assert!(!runs_until(world(true), &lab, heard), "a node heard of a controller that has no claim");
+    assert_eq!(remotes.head(), before);
+    assert!(runs_until(world(false), &lab, heard), "with the remote it goes on");
+}

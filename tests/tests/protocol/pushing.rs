@@ -1,0 +1,242 @@
+//! Rules 6 to 9: pushing. On a real repository.
+
+use drydock_engine::ports::{Appended, Reading, StoreError};
+use drydock_git::{Edit, Oid};
+use drydock_model::fact::Fact;
+use drydock_model::ids::Revision;
+use drydock_model::ledger::{Event, Ledger};
+use drydock_model::plan::Remote;
+use drydock_spec::wire::words::Said;
+use drydock_tests::home::{Hand, Remotes, vacate};
+
+/// A branch on which `north` has written an entry for each of these clusters.
+fn begun(names: &[&str]) -> (Remotes, drydock_tests::home::End) {
+    let remotes = Remotes::new();
+    let north = remotes.north();
+    let epoch = north.claim().unwrap();
+    for name in names {
+        assert_eq!(north.append(name, vec![Event::Opened(vacate(name, &epoch))]), Ok(Appended::Pushed));
+    }
+    (remotes, north)
+}
+
+fn revision(commit: Oid) -> Revision {
+    commit.to_string().parse().unwrap()
+}
+
+fn ledger(reading: Reading) -> Ledger {
+    match reading.ledger {
+        Fact::Known { value, .. } => value,
+        Fact::Unknown(gap) => panic!("{gap}"),
+    }
+}
+
+fn accept(commit: Oid) -> Said {
+    Said::AcceptStatus { commit: revision(commit), reason: "it was a typing mistake".to_owned() }
+}
+
+#[test]
+fn rule_06_an_entry_whose_answer_was_lost_is_the_same_commit_afterwards_and_there_once() {
+    let (remotes, north) = begun(&["alpha"]);
+    north.line.lose_answers(1);
+    assert!(matches!(north.note("alpha", "Wait/A"), Ok(Appended::Pending(_))));
+    let landed = remotes.head();
+    assert_eq!(north.read("alpha").unwrap().remote, Remote::Confirmed);
+    assert_eq!(remotes.head(), landed);
+    assert_eq!(north.note("alpha", "Wait/B"), Ok(Appended::Pushed));
+    assert_eq!(remotes.entries_of("alpha"), 3);
+    assert_eq!(remotes.commits()[1].0, landed.unwrap());
+}
+
+#[test]
+fn rule_06_an_entry_that_lands_long_after_it_was_sent_is_known_again() {
+    let (remotes, north) = begun(&["alpha"]);
+    north.line.set_down(true);
+    assert!(matches!(north.note("alpha", "Wait/A"), Ok(Appended::Pending(_))));
+    // What lay about on the way arrives: the very objects that are in the controller's outbox.
+    let state = remotes.beside("north");
+    let mirror = std::fs::read_dir(&state).unwrap().flatten().map(|e| e.path()).find(|p| p.join("objects").is_dir()).unwrap();
+    let waiting = git2::Repository::open_bare(&mirror).unwrap().refname_to_id("refs/outbox/heads/drydock/status").unwrap();
+    let repository = remotes.repository();
+    let mut late = repository.remote_anonymous(mirror.to_str().unwrap()).unwrap();
+    late.fetch(&["refs/outbox/heads/drydock/status:refs/heads/drydock/status"], None, None).unwrap();
+    assert_eq!(remotes.head(), Some(waiting));
+    north.line.set_down(false);
+    assert_eq!(north.read("alpha").unwrap().remote, Remote::Confirmed);
+    assert_eq!(remotes.head(), Some(waiting));
+    assert_eq!(remotes.entries_of("alpha"), 2);
+}
+
+#[test]
+fn rule_06_while_the_remote_is_down_entries_wait_in_order_and_none_is_lost() {
+    let (remotes, north) = begun(&["alpha"]);
+    north.line.set_down(true);
+    for state in ["Wait/A", "Wait/B", "Wait/C"] {
+        assert!(matches!(north.note("alpha", state), Ok(Appended::Pending(_))));
+    }
+    assert!(matches!(north.read("alpha").unwrap().remote, Remote::Unread(_)), "and nothing is confirmed meanwhile");
+    north.line.set_down(false);
+    assert_eq!(north.read("alpha").unwrap().remote, Remote::Confirmed);
+    let states: Vec<bool> = remotes
+        .commits()
+        .iter()
+        .take(3)
+        .zip(["Wait/C", "Wait/B", "Wait/A"])
+        .map(|((commit, _), state)| remotes.file(*commit, "clusters/alpha/facts.yaml").unwrap().contains(state))
+        .collect();
+    assert_eq!(states, [true, true, true]);
+    assert_eq!(remotes.entries_of("alpha"), 4);
+}
+
+#[test]
+fn rule_07_a_foreign_commit_holds_only_the_clusters_it_touched() {
+    let (remotes, north) = begun(&["alpha", "beta"]);
+    let before = north.ledger("alpha");
+    let foreign = remotes.write(Hand::Stranger, "clusters/alpha/facts.yaml", "ledger: mine\n");
+    let touched = north.read("alpha").unwrap();
+    assert_eq!(touched.remote, Remote::Touched { commit: revision(foreign) });
+    assert_eq!(ledger(touched), before, "a foreign tree is never read as ledger");
+    assert_eq!(north.read("beta").unwrap().remote, Remote::Confirmed);
+    assert_eq!(north.note("beta", "Wait/A"), Ok(Appended::Pushed));
+    assert!(!matches!(north.note("alpha", "Wait/A"), Ok(Appended::Pushed)));
+    assert_eq!((remotes.entries_of("alpha"), remotes.entries_of("beta")), (1, 2));
+    assert_eq!(remotes.file(remotes.head().unwrap(), "clusters/alpha/facts.yaml").unwrap(), "ledger: mine\n");
+}
+
+#[test]
+fn rule_07_a_persons_signed_word_lets_a_foreign_commit_pass_and_nobody_elses_does() {
+    let (remotes, north) = begun(&["alpha"]);
+    let before = north.ledger("alpha");
+    let foreign = remotes.write(Hand::Stranger, "clusters/alpha/facts.yaml", "ledger: mine\n");
+    for hand in [Hand::Stranger, Hand::South] {
+        remotes.say(hand, &accept(foreign));
+        assert!(matches!(north.read("alpha").unwrap().remote, Remote::Touched { .. }), "{hand:?}");
+    }
+    remotes.say(Hand::Ann, &accept(remotes.commits().last().unwrap().0));
+    assert!(matches!(north.read("alpha").unwrap().remote, Remote::Touched { .. }), "a word about another commit");
+    let changes = vec![Edit::Put { path: "clusters/alpha/more".to_owned(), bytes: b"x".to_vec() }];
+    remotes.put(Hand::Ann, changes, &drydock_spec::wire::words::encode(&accept(foreign)));
+    assert!(matches!(north.read("alpha").unwrap().remote, Remote::Touched { .. }), "a word that changes files is none");
+    remotes.say(Hand::Ann, &accept(foreign));
+    let reading = north.read("alpha").unwrap();
+    assert_eq!(reading.remote, Remote::Confirmed);
+    assert_eq!(ledger(reading), before, "it goes on from what it remembers");
+    assert_eq!(north.note("alpha", "Wait/A"), Ok(Appended::Pushed));
+    assert_ne!(remotes.file(remotes.head().unwrap(), "clusters/alpha/facts.yaml").unwrap(), "ledger: mine\n");
+}
+
+#[test]
+fn rule_07_a_foreign_commit_still_holds_after_a_restart_and_its_tree_is_still_no_ledger() {
+    let (remotes, north) = begun(&["alpha", "beta"]);
+    let before = north.ledger("alpha");
+    let foreign = remotes.write(Hand::Stranger, "clusters/alpha/facts.yaml", "ledger: mine\n");
+    drop(north);
+    for state in ["north", "elsewhere"] {
+        let north = remotes.end("north", Hand::North, state);
+        let epoch = north.claim().unwrap();
+        let touched = north.read("alpha").unwrap();
+        assert_eq!(touched.remote, Remote::Touched { commit: revision(foreign) }, "{state}");
+        let now = ledger(touched);
+        assert_eq!((now.open, now.out), (before.open.clone(), before.out.clone()));
+        assert_eq!(now.epoch, epoch);
+        assert_eq!(north.note("beta", &format!("Wait/{state}")), Ok(Appended::Pushed));
+    }
+    remotes.say(Hand::Ann, &accept(foreign));
+    let north = remotes.north();
+    north.claim().unwrap();
+    let accepted = north.read("alpha").unwrap();
+    assert_eq!(accepted.remote, Remote::Confirmed);
+    assert_eq!(ledger(accepted).open, before.open);
+}
+
+#[test]
+fn rule_07_an_entry_moves_onto_what_came_in_between() {
+    let (remotes, north) = begun(&["alpha", "beta"]);
+    let foreign = remotes.write(Hand::Stranger, "clusters/beta/status.yaml", "all is well\n");
+    // Not looked at before: the push finds out.
+    assert_eq!(north.note("alpha", "Wait/A"), Ok(Appended::Pushed));
+    let commits = remotes.commits();
+    assert_eq!(commits[1].0, foreign);
+    assert!(commits[0].1.contains("\nCluster: alpha\n"));
+    assert!(remotes.file(commits[0].0, "clusters/alpha/facts.yaml").unwrap().contains("Wait/A"));
+    assert_eq!(remotes.file(commits[0].0, "clusters/beta/status.yaml").unwrap(), "all is well\n");
+    assert_eq!(north.read("alpha").unwrap().remote, Remote::Confirmed);
+    assert_eq!(north.read("beta").unwrap().remote, Remote::Touched { commit: revision(foreign) });
+}
+
+#[test]
+fn rule_07_an_entry_does_not_move_onto_its_own_cluster_changed_by_somebody_else() {
+    let (remotes, north) = begun(&["alpha"]);
+    remotes.write(Hand::Stranger, "clusters/alpha/status.yaml", "all is well\n");
+    assert!(!matches!(north.note("alpha", "Wait/A"), Ok(Appended::Pushed)));
+    assert_eq!(remotes.entries_of("alpha"), 1);
+    assert!(matches!(north.read("alpha").unwrap().remote, Remote::Touched { .. }));
+}
+
+#[test]
+fn rule_07_whoever_writes_over_the_claim_holds_every_cluster() {
+    let (remotes, north) = begun(&["alpha", "beta"]);
+    let foreign = remotes.write(Hand::Stranger, "controller.yaml", "name: mine\n");
+    for name in ["alpha", "beta"] {
+        assert_eq!(north.read(name).unwrap().remote, Remote::Touched { commit: revision(foreign) });
+    }
+}
+
+#[test]
+fn rule_08_a_remote_that_went_back_gets_the_same_commits_again() {
+    let (remotes, north) = begun(&["alpha", "beta"]);
+    let commits = remotes.commits();
+    remotes.force(Some(commits[1].0));
+    assert_eq!(north.read("alpha").unwrap().remote, Remote::Confirmed);
+    assert_eq!(remotes.commits(), commits);
+    // To before our claim, or without any branch at all.
+    remotes.force(Some(commits.last().unwrap().0));
+    assert_eq!(north.read("alpha").unwrap().remote, Remote::Confirmed);
+    assert_eq!(remotes.commits(), commits);
+    remotes.force(None);
+    assert_eq!(north.note("alpha", "Wait/A"), Ok(Appended::Pushed));
+    assert_eq!(remotes.commits()[1..], commits);
+}
+
+#[test]
+fn rule_08_a_remote_that_went_back_and_was_claimed_by_another_is_left_to_it() {
+    let (remotes, north) = begun(&["alpha"]);
+    let commits = remotes.commits();
+    remotes.force(Some(commits.last().unwrap().0));
+    remotes.end("south", Hand::South, "south").take_over().unwrap();
+    let theirs = remotes.head();
+    assert!(matches!(north.read("alpha"), Err(StoreError::StoodDown(_))));
+    assert_eq!(remotes.head(), theirs);
+}
+
+#[test]
+fn rule_09_one_clusters_refused_entry_does_not_hold_up_the_others() {
+    let (remotes, north) = begun(&["alpha", "beta", "gamma"]);
+    let refuse = "case \"$(git diff --name-only $2 $3)\" in *clusters/beta/*) echo not beta; exit 1;; esac";
+    remotes.hook("update", refuse);
+    let before = north.ledger("beta");
+    north.line.set_down(true);
+    for name in ["alpha", "beta", "gamma", "alpha"] {
+        assert!(matches!(north.note(name, "Wait/A"), Ok(Appended::Pending(_))));
+    }
+    north.line.set_down(false);
+    assert_eq!(north.read("alpha").unwrap().remote, Remote::Confirmed);
+    assert_eq!((remotes.entries_of("alpha"), remotes.entries_of("beta"), remotes.entries_of("gamma")), (3, 1, 2));
+    assert_eq!(north.ledger("beta"), before, "its ledger is what the branch says");
+    let error = north.note("beta", "Wait/B").unwrap_err();
+    assert!(matches!(&error, StoreError::Refused(why) if why.contains("not beta")), "{error}");
+    assert_eq!(north.note("gamma", "Wait/C"), Ok(Appended::Pushed));
+}
+
+#[test]
+fn rule_09_a_refusal_that_is_over_is_forgotten() {
+    let (remotes, north) = begun(&["alpha", "beta"]);
+    remotes.hook("update", "case \"$(git diff --name-only $2 $3)\" in *clusters/beta/*) exit 1;; esac");
+    north.line.set_down(true);
+    assert!(matches!(north.note("beta", "Wait/A"), Ok(Appended::Pending(_))));
+    north.line.set_down(false);
+    assert_eq!(north.read("alpha").unwrap().remote, Remote::Confirmed);
+    remotes.hook("update", "exit 0");
+    assert_eq!(north.note("beta", "Wait/B"), Ok(Appended::Pushed));
+    assert_eq!(remotes.entries_of("beta"), 2);
+}
