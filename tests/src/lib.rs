@@ -1,5 +1,7 @@
 //! What the tests of the whole share: simulated fleets, and judging them by what the lab knows.
 
+pub mod judge;
+pub mod binary;
 pub mod sim;
 pub mod home;
 pub mod swarm;

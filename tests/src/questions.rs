@@ -2,7 +2,7 @@
 
 use crate::sim::Sim;
 use drydock_lab::{Fault, Planned};
-use drydock_model::ids::{ClusterName, NodeName};
+use drydock_model::ids::{ClusterName, Epoch, NodeName};
 use drydock_model::ledger::Ledger;
 use drydock_model::observed::{Memory, NodeFacts};
 use drydock_model::plan::Decision;
@@ -64,9 +64,10 @@ impl Sim {
         assert!(self.with(|lab| lab.plan(planned)).is_some(), "there is no such node");
     }
 
-    /// The ledger as the branch has it.
+    /// The ledger as the branch has it; an empty one before the first claim.
     pub fn ledger(&self) -> Ledger {
-        self.branch.ledger(&self.cluster()).unwrap_or_else(|| panic!("nobody has claimed the branch"))
+        let nobody = || Epoch { number: 0, nonce: "none".parse().unwrap_or_else(|_| unreachable!("a nonce")) };
+        self.branch.ledger(&self.cluster()).unwrap_or_else(|| Ledger::new(nobody()))
     }
 
     /// A look at a node.

@@ -291,6 +291,11 @@ impl Case {
         self.ledger.apply(event, Stamp::At(self.now));
     }
 
+    /// The mark of the open intent's Cancel is written down.
+    pub fn cancel(&mut self, intent: &Intent) {
+        self.write(&Event::Cancelled(intent.cancel_entry().expect("a Cancel of its own")));
+    }
+
     /// Every node has heard of this place.
     pub fn fence_all(&mut self, place: &Place) {
         for n in 1..=4 {

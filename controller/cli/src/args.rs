@@ -1,8 +1,8 @@
 //! The command line's arguments.
 
-use crate::exit;
 use crate::controller::LabTime;
 use crate::demo::Mishap;
+use crate::exit;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 

@@ -140,9 +140,11 @@ impl From<Trouble> for Failure {
             Trouble::NoSuchPath(_) | Trouble::NotARepository(_) | Trouble::Unsupported { .. } | Trouble::NoSuchRepository { .. } => {
                 (Exit::Usage, "name the fleet repository with --repository, or run this inside a clone of it")
             }
-            Trouble::Unreachable { .. } | Trouble::TimedOut { .. } | Trouble::Locked { .. } | Trouble::Server { .. } | Trouble::Injected(_) => {
-                (Exit::Unreachable, "check the network and the address, then try again")
-            }
+            Trouble::Unreachable { .. }
+            | Trouble::TimedOut { .. }
+            | Trouble::Locked { .. }
+            | Trouble::Server { .. }
+            | Trouble::Injected(_) => (Exit::Unreachable, "check the network and the address, then try again"),
             Trouble::CredentialMissing { .. }
             | Trouble::CredentialRefused { .. }
             | Trouble::HostUnknown { .. }

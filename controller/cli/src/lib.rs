@@ -27,7 +27,7 @@ mod table;
 pub mod word;
 
 use args::Args;
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 use exit::{Exit, Failure};
 use output::Output;
 use std::ffi::OsString;
@@ -68,7 +68,11 @@ pub fn main() -> ExitCode {
 
 /// Runs one command line; the first argument is the program's name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, context: &mut Context) -> Exit {
-    let exit = match Args::try_parse_from(arguments) {
+    let command = Args::command();
+    // As wide as the terminal; what is piped or written down is the same everywhere.
+    let mut command = if context.output.on_terminal() { command } else { command.term_width(100) };
+    let parsed = command.try_get_matches_from_mut(arguments).and_then(|found| Args::from_arg_matches(&found));
+    let exit = match parsed {
         Ok(args) => match commands::run(args, context) {
             Ok(exit) => exit,
             Err(failure) => {

@@ -39,7 +39,14 @@ impl Output {
         let terminal = out.is_terminal();
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
         let dumb = std::env::var_os("TERM").is_none_or(|v| v == "dumb");
-        Output { out: Box::new(out), err: Box::new(io::stderr()), colour: terminal && !no_colour && !dumb, terminal, closed: false, trouble: None }
+        Output {
+            out: Box::new(out),
+            err: Box::new(io::stderr()),
+            colour: terminal && !no_colour && !dumb,
+            terminal,
+            closed: false,
+            trouble: None,
+        }
     }
 
     /// Into these, as for a file: no colours.
@@ -81,13 +88,13 @@ impl Output {
 
     /// A remark beside the answer, to standard error.
     pub fn note(&mut self, text: &str) {
-        self.to_err(&format!("{text}\n"));
+        self.write_err(&format!("{text}\n"));
     }
 
     /// Says why a command failed, to standard error.
     pub fn complain(&mut self, failure: &Failure) {
         let what = paint(&format!("drydock: {}", one_line(&failure.what, MOST)), Paint::Red, self.colour);
-        self.to_err(&format!("{what}\n  {}\n", one_line(&failure.todo, MOST)));
+        self.write_err(&format!("{what}\n  {}\n", one_line(&failure.todo, MOST)));
     }
 
     /// Text in a colour, where colours are shown.
@@ -104,11 +111,15 @@ impl Output {
     pub fn finish(&mut self) -> Result<(), Failure> {
         match self.trouble.take() {
             None => Ok(()),
-            Some(e) => Err(Failure::new(Exit::Local, format!("the answer could not be written: {e}"), "check where the output goes, and the space there")),
+            Some(e) => Err(Failure::new(
+                Exit::Local,
+                format!("the answer could not be written: {e}"),
+                "check where the output goes, and the space there",
+            )),
         }
     }
 
-    fn to_err(&mut self, text: &str) {
+    fn write_err(&mut self, text: &str) {
         // When standard error is gone there is nobody left to tell.
         let _ = self.err.write_all(text.as_bytes()).and_then(|()| self.err.flush());
     }

@@ -34,7 +34,8 @@ impl Place {
     pub fn open(context: &Context, at: &args::Repository, base: &str) -> Result<Place, Failure> {
         if let Some(file) = &at.ca_file {
             let limits = Limits { ca_file: Some(context.directory.join(file)), ..Limits::default() };
-            limits::settle(&limits).map_err(|e| Failure::of(Exit::Configuration, &e, "give --ca-file a file of certificates in PEM form"))?;
+            limits::settle(&limits)
+                .map_err(|e| Failure::of(Exit::Configuration, &e, "give --ca-file a file of certificates in PEM form"))?;
         }
         let access = access(context, at);
         let (remote, work_tree) = locate(context, at.repository.as_deref())?;
@@ -59,12 +60,12 @@ impl Place {
     pub fn refresh(&mut self) -> Result<(), Failure> {
         self.stale = None;
         let names = [self.base.clone(), self.branch.clone()];
-        let (desired, status, stale) = fetch(&mut self.fleet, &names)?;
-        (self.desired, self.status, self.stale) = (desired, status, stale);
+        let seen = fetch(&mut self.fleet, &names)?;
+        (self.desired, self.status, self.stale) = (seen.desired, seen.status, seen.stale);
         if let Some(mirror) = &mut self.elsewhere {
-            let (_, status, stale) = fetch(mirror, &names)?;
-            self.status = status;
-            self.stale = self.stale.take().or(stale);
+            let seen = fetch(mirror, &names)?;
+            self.status = seen.status;
+            self.stale = self.stale.take().or(seen.stale);
         }
         Ok(())
     }
@@ -82,7 +83,8 @@ impl Place {
         }
         self.branch = named;
         if let Some(remote) = remote {
-            let remote = Remote::parse(&remote).map_err(|e| Failure::of(Exit::Configuration, &e, "mend spec.status.remote in fleet.yaml"))?;
+            let remote =
+                Remote::parse(&remote).map_err(|e| Failure::of(Exit::Configuration, &e, "mend spec.status.remote in fleet.yaml"))?;
             self.elsewhere = Some(open_mirror(context, remote.with_access(access))?);
         }
         self.refresh()
@@ -102,7 +104,11 @@ impl Place {
     pub fn tip(&self) -> Result<Oid, Failure> {
         self.status.ok_or_else(|| {
             let what = format!("{} has no status branch {}", self.status_mirror().remote(), self.branch);
-            Failure::new(Exit::Usage, what, "check --repository and --status-branch; a new fleet gets its branch from: drydock init --config FILE")
+            Failure::new(
+                Exit::Usage,
+                what,
+                "check --repository and --status-branch; a new fleet gets its branch from: drydock init --config FILE",
+            )
         })
     }
 }
@@ -110,20 +116,33 @@ impl Place {
 /// The fleet's own file.
 pub const FLEET_FILE: &str = "fleet.yaml";
 
-fn fetch(mirror: &mut Mirror, names: &[RefName; 2]) -> Result<(Option<Oid>, Option<Oid>, Option<String>), Failure> {
-    let [base, status] = names;
-    match mirror.fetch(names) {
-        Ok(heads) => Ok((heads.of(base).oid(), heads.of(status).oid(), None)),
-        Err(trouble) => {
-            let (base, status) = (mirror.last_seen(base).oid(), mirror.last_seen(status).oid());
-            // A remote that was there before and is not now: a network, or a mounted folder, that comes back.
-            let away = matches!(
-                trouble,
-                Trouble::Unreachable { .. } | Trouble::TimedOut { .. } | Trouble::Server { .. } | Trouble::NoSuchPath(_) | Trouble::RemoteDamaged { .. }
-            );
-            if away && (base.is_some() || status.is_some()) { Ok((base, status, Some(trouble.to_string()))) } else { Err(trouble.into()) }
-        }
+/// What the two branches are, and why that may be old.
+struct Seen {
+    desired: Option<Oid>,
+    status: Option<Oid>,
+    stale: Option<String>,
+}
+
+fn fetch(mirror: &mut Mirror, names: &[RefName; 2]) -> Result<Seen, Failure> {
+    let [base, branch] = names;
+    let trouble = match mirror.fetch(names) {
+        Ok(heads) => return Ok(Seen { desired: heads.of(base).oid(), status: heads.of(branch).oid(), stale: None }),
+        Err(trouble) => trouble,
+    };
+    let (desired, status) = (mirror.last_seen(base).oid(), mirror.last_seen(branch).oid());
+    // A remote that was there before and is not now: a network, or a mounted folder, that comes back.
+    let away = matches!(
+        trouble,
+        Trouble::Unreachable { .. }
+            | Trouble::TimedOut { .. }
+            | Trouble::Server { .. }
+            | Trouble::NoSuchPath(_)
+            | Trouble::RemoteDamaged { .. }
+    );
+    if away && (desired.is_some() || status.is_some()) {
+        return Ok(Seen { desired, status, stale: Some(trouble.to_string()) });
     }
+    Err(trouble.into())
 }
 
 /// A branch's name, checked.
@@ -174,7 +193,8 @@ fn is_relative_path(url: &str) -> bool {
 }
 
 fn parse(text: &str) -> Result<Remote, Failure> {
-    Remote::parse(text).map_err(|e| Failure::of(Exit::Usage, &e, "give --repository a path, or a URL that begins with https://, ssh:// or file://"))
+    Remote::parse(text)
+        .map_err(|e| Failure::of(Exit::Usage, &e, "give --repository a path, or a URL that begins with https://, ssh:// or file://"))
 }
 
 /// A mirror in the cache; another one when a command at the same time uses the first.

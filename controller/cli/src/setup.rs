@@ -59,8 +59,9 @@ pub fn signing_key(config: &Config) -> Result<SigningKey, Failure> {
     let todo = "make one with: ssh-keygen -t ed25519 -N '' -f FILE; and name it as signingKey";
     let bytes = read(path).map_err(|what| Failure::new(Exit::Configuration, what, todo))?;
     let passphrase = std::env::var(PASSPHRASE).ok();
-    SigningKey::from_openssh(&String::from_utf8_lossy(&bytes), passphrase.as_deref())
-        .map_err(|e| Failure::new(Exit::Configuration, format!("{}: {e}", path.display()), format!("{todo}; a passphrase goes into {PASSPHRASE}")))
+    SigningKey::from_openssh(&String::from_utf8_lossy(&bytes), passphrase.as_deref()).map_err(|e| {
+        Failure::new(Exit::Configuration, format!("{}: {e}", path.display()), format!("{todo}; a passphrase goes into {PASSPHRASE}"))
+    })
 }
 
 /// The keys of some signers. In a file each line is a public key, or a name and a public key; a key without a name bears `usual`'s and a number.

@@ -82,6 +82,7 @@ fn key(context: &Context, word: &args::Word, person: &place::Person) -> Result<S
         .and_then(|f| f.take(MOST_KEY).read_to_string(&mut text))
         .map_err(|e| Failure::new(Exit::Configuration, format!("the signing key {} cannot be read: {e}", path.display()), todo))?;
     let passphrase = std::env::var(PASSPHRASE).ok();
-    SigningKey::from_openssh(&text, passphrase.as_deref())
-        .map_err(|e| Failure::new(Exit::Configuration, format!("{}: {e}", path.display()), format!("{todo}; a passphrase goes into {PASSPHRASE}")))
+    SigningKey::from_openssh(&text, passphrase.as_deref()).map_err(|e| {
+        Failure::new(Exit::Configuration, format!("{}: {e}", path.display()), format!("{todo}; a passphrase goes into {PASSPHRASE}"))
+    })
 }

@@ -3,12 +3,14 @@
 use crate::handling::{self, Handling};
 use crate::ports::{Appended, Clock, Clusters, Reading, Record, Store, StoreError, Wanted, World};
 use drydock_model::fact::Fact;
+use drydock_model::ids::NodeName;
 use drydock_model::ledger::{Event, Ledger};
 use drydock_model::observed::Observed;
 use drydock_model::order::Order;
 use drydock_model::plan::{Decision, HoldReason, Plan, Recheck, Situation, WaitingOn};
 use drydock_model::time::{Millis, Now, Stamp};
 use drydock_planner as planner;
+use std::borrow::Cow;
 use std::sync::Arc;
 use tracing::{debug, info, warn};
 
@@ -29,6 +31,8 @@ pub enum Mode {
 pub struct Memory {
     /// A state seen once and not written yet; written when seen twice, so that flapping does not flood the log.
     candidate: Option<String>,
+    /// Nodes that the ledger speaks of and the desired state no longer names: a node that is out is looked at until it is back.
+    unnamed: Vec<NodeName>,
 }
 
 /// How a lap ended.
@@ -53,12 +57,13 @@ pub enum Then {
 
 /// Runs one lap for one cluster.
 pub async fn lap<W: World>(world: &W, wanted: &Arc<Wanted>, mode: Mode, stop: Option<&str>, memory: &mut Memory) -> Lap {
-    let observed = world.clusters().observe(wanted).await;
+    let observed = world.clusters().observe(&with_unnamed(wanted, &memory.unnamed)).await;
     // After the look at the nodes, so that nothing written meanwhile is missed (rule 14).
     let reading = match world.store().read(&wanted.desired.cluster).await {
         Ok(reading) => reading,
         Err(error) => return failed(wanted, &error),
     };
+    memory.unnamed = unnamed(wanted, &reading);
     let now = Now { at: world.clock().now() };
     let plan = decide(wanted, &reading, &observed, stop, now);
     let Fact::Known { value: ledger, .. } = &reading.ledger else {
@@ -67,6 +72,25 @@ pub async fn lap<W: World>(world: &W, wanted: &Arc<Wanted>, mode: Mode, stop: Op
     let stamp = planner::stamp(&observed, ledger, now);
     let lap = Effect { world, wanted, ledger, observed: &observed, stamp, now, mode };
     lap.perform(plan, memory).await
+}
+
+/// Nodes that something was begun on, and that the desired state does not name any more.
+fn unnamed(wanted: &Wanted, reading: &Reading) -> Vec<NodeName> {
+    let Fact::Known { value: ledger, .. } = &reading.ledger else { return Vec::new() };
+    let begun = [ledger.out.as_ref().map(|o| &o.node), ledger.open.as_ref().map(|i| &i.node), ledger.settling.as_ref().map(|s| &s.node)];
+    let mut names: Vec<NodeName> = begun.into_iter().flatten().map(|id| id.name.clone()).collect();
+    names.retain(|name| !wanted.desired.nodes.contains(name));
+    names.dedup();
+    names
+}
+
+fn with_unnamed<'w>(wanted: &'w Arc<Wanted>, unnamed: &[NodeName]) -> Cow<'w, Wanted> {
+    if unnamed.is_empty() {
+        return Cow::Borrowed(wanted);
+    }
+    let mut desired = (*wanted.desired).clone();
+    desired.nodes.extend(unnamed.iter().cloned());
+    Cow::Owned(Wanted { desired: Arc::new(desired), ..(**wanted).clone() })
 }
 
 /// Plans, and lets the laws judge the plan: they were written apart from the planner.

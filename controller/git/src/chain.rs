@@ -4,6 +4,7 @@
 use crate::commit::{Draft, Edit, Group, Unwritable, Written};
 use crate::mirror::{Head, Mirror};
 use crate::names::RefName;
+use crate::pack;
 use crate::push::{Pushed, Refusal};
 use crate::reading::{ChangeKind, Kind, Unreadable};
 use crate::signing::SigningKey;
@@ -20,6 +21,9 @@ pub struct Outbox {
     entries: Vec<Oid>,
     /// An earlier send may still land: look before anything else is done.
     doubt: bool,
+    /// Packs with entries that a power cut could take: flushed only if the remote does not confirm them at once, because confirmed
+    /// is safer than flushed, and one is enough.
+    unflushed: Vec<String>,
 }
 
 /// What the remote's head means for what was sent.
@@ -105,7 +109,7 @@ impl Outbox {
         let tip = match mirror.git.refname_to_id(&name.outbox()) {
             Ok(tip) => tip,
             Err(error) if error.code() == ErrorCode::NotFound => {
-                return Ok(Self { name: name.clone(), base: head, entries: Vec::new(), doubt: false });
+                return Ok(Self { name: name.clone(), base: head, entries: Vec::new(), doubt: false, unflushed: Vec::new() });
             }
             Err(error) => return Err(mirror.local(error)),
         };
@@ -116,7 +120,7 @@ impl Outbox {
             Some(first) => mirror.commit(*first).map_err(corrupt)?.parents.first().copied(),
             None => head,
         };
-        let mut outbox = Self { name: name.clone(), base, doubt: !entries.is_empty(), entries };
+        let mut outbox = Self { name: name.clone(), base, doubt: !entries.is_empty(), entries, unflushed: Vec::new() };
         if outbox.entries.is_empty() {
             outbox.confirmed(mirror, head)?;
         }
@@ -146,13 +150,14 @@ impl Outbox {
         Group::begin(mirror, self.tip())
     }
 
-    /// Takes over a group that was begun here. When this returns, it survives a crash.
+    /// Takes over a group that was begun here. When this returns, it survives a kill; once [`Outbox::send`] has returned, a power cut.
     pub fn append(&mut self, mirror: &Mirror, group: Group) -> Result<Written, Trouble> {
         let written = group.store(mirror)?;
         if let Some(tip) = written.commits.last() {
             keep(mirror, &self.name, *tip)?;
         }
         self.entries.extend(&written.commits);
+        self.unflushed.extend(written.pack.clone());
         Ok(written)
     }
 
@@ -186,6 +191,32 @@ impl Outbox {
 
     /// Sends everything; after a lost answer it looks first, and sends the same objects if they are not there.
     pub fn send(&mut self, mirror: &mut Mirror) -> Sent {
+        let sent = self.look_and_push(mirror);
+        match (&sent, self.flush(mirror)) {
+            (Sent::Confirmed, _) | (_, Ok(())) => sent,
+            (_, Err(trouble)) => {
+                tracing::warn!(why = %trouble, "entries that the remote has not confirmed could not be flushed to the disk; a power cut would lose them");
+                sent
+            }
+        }
+    }
+
+    fn flush(&mut self, mirror: &Mirror) -> Result<(), Trouble> {
+        for name in std::mem::take(&mut self.unflushed) {
+            // Gathered into another pack meanwhile, it was flushed then.
+            if mirror.place().join(format!("objects/pack/pack-{name}.idx")).exists() {
+                pack::flush(&mirror.place().join("objects"), &name)?;
+            }
+        }
+        if self.entries.is_empty() {
+            return Ok(());
+        }
+        let reference = mirror.place().join(self.name.outbox());
+        let flushed = std::fs::File::open(&reference).and_then(|file| file.sync_all());
+        flushed.map_err(|source| Trouble::from_io("flush", &reference, source))
+    }
+
+    fn look_and_push(&mut self, mirror: &mut Mirror) -> Sent {
         if self.doubt
             && let Some(end) = self.look(mirror)
         {
@@ -287,7 +318,7 @@ impl Outbox {
                 }
             }
         }
-        group.store(mirror)?;
+        self.unflushed.extend(group.store(mirror)?.pack);
         self.base = Some(onto);
         self.entries = result.moved.iter().map(|(_, new)| *new).collect();
         match self.entries.last() {
@@ -350,6 +381,7 @@ impl Outbox {
         forget(mirror, &self.name)?;
         self.base = head;
         self.entries.clear();
+        self.unflushed.clear();
         self.doubt = false;
         Ok(())
     }

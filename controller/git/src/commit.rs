@@ -145,6 +145,8 @@ pub struct Written {
     pub commits: Vec<Oid>,
     /// The size of their pack.
     pub bytes: usize,
+    /// Its name, to flush it later.
+    pub(crate) pack: Option<String>,
 }
 
 /// Commits in memory at once: some 40 MB of status files, a second of work.
@@ -192,13 +194,14 @@ impl Group {
         Ok(id)
     }
 
-    /// Puts all commits into the mirror as one pack, on the disk when this returns.
+    /// Puts all commits into the mirror as one pack. A kill does not lose them any more; a power cut may, until they are pushed.
     pub fn store(self, mirror: &Mirror) -> Result<Written, Trouble> {
         let bytes = pack::encode(&self.git, self.ids).map_err(|error| mirror.local(error))?;
-        if !self.commits.is_empty() {
-            pack::store(&mirror.place().join("objects"), &bytes)?;
-        }
-        Ok(Written { commits: self.commits, bytes: bytes.len() })
+        let pack = match self.commits.is_empty() {
+            true => None,
+            false => Some(pack::put(&mirror.place().join("objects"), &bytes)?),
+        };
+        Ok(Written { commits: self.commits, bytes: bytes.len(), pack })
     }
 
     /// The new root, and every object on the way to what changed.

@@ -53,6 +53,15 @@ struct File {
     problem: Option<String>,
 }
 
+/// What is wrong with a file that is gone.
+const DELETED: &str = "the file was deleted";
+
+impl File {
+    fn removed(&self) -> bool {
+        self.bytes.as_ref().is_err_and(|why| why == DELETED)
+    }
+}
+
 impl GitSource {
     /// A source that has read nothing yet.
     pub fn new(mirror: Mirror, branch: RefName, shared: Arc<Mutex<Shared>>) -> GitSource {
@@ -97,13 +106,14 @@ impl State {
         {
             return Ok(Arc::clone(current));
         }
-        self.verified(head)?;
+        let by_word = self.verified(head)?;
         self.take(head)?;
         let fleet = Arc::new(self.fleet(head));
         self.at = Some(head);
         self.share(|shared| {
             shared.accepted = vec![revision(head)];
-            if shared.let_in.as_ref() == Some(&revision(head)) {
+            // A word lets in once: what is rewritten after that needs another.
+            if by_word {
                 shared.let_in = None;
             }
         });
@@ -111,14 +121,14 @@ impl State {
         Ok(fleet)
     }
 
-    /// A revision counts only if it descends from every accepted one, or a person let it in (S8).
-    fn verified(&self, head: Oid) -> Result<(), SourceError> {
+    /// A revision counts only if it descends from every accepted one, or a person let it in (S8); whether the latter.
+    fn verified(&self, head: Oid) -> Result<bool, SourceError> {
         let shared = self.share(|shared| shared.clone());
         if let Some(let_in) = &shared.let_in
             && let Ok(let_in) = let_in.as_str().parse()
             && self.mirror.is_ancestor(let_in, head).map_err(local)?
         {
-            return Ok(());
+            return Ok(true);
         }
         for accepted in shared.accepted.iter().chain(self.at.map(revision).iter()) {
             let descends = match accepted.as_str().parse() {
@@ -133,7 +143,7 @@ impl State {
                 });
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Reads what differs between the revision in force and `head`.
@@ -179,7 +189,7 @@ impl State {
 
     fn take_file(&mut self, head: Oid, change: &Change) {
         let bytes = match (change.what, change.kind) {
-            (ChangeKind::Deleted, _) => Err("the file was deleted".to_owned()),
+            (ChangeKind::Deleted, _) => Err(DELETED.to_owned()),
             (ChangeKind::Added | ChangeKind::Modified, Kind::File) => {
                 self.mirror.read(head, &change.path, FILE_MAX).map_err(|why| why.to_string())
             }
@@ -215,10 +225,15 @@ impl State {
 
     /// What all files together say.
     fn fleet(&self, head: Oid) -> Fleet {
-        let clashes = check_fleet(self.files.values().filter_map(|file| file.spec.as_deref()));
+        // Those that were accepted before come first, so that a new file cannot take what is another cluster's.
+        let mut specs: Vec<&ClusterSpec> = self.files.values().filter(|file| !file.removed()).filter_map(|file| file.spec.as_deref()).collect();
+        specs.sort_by_key(|spec| !self.accepted_before(spec));
+        let clashes = check_fleet(specs);
         let mut clusters: BTreeMap<ClusterName, Arc<Wanted>> = BTreeMap::new();
         let mut problems: Vec<String> = self.fleet_problem.iter().cloned().collect();
-        for (path, file) in &self.files {
+        // A cluster whose file was moved is what its new file says; the deleted one speaks only where no other does.
+        let (removed, there): (Vec<_>, Vec<_>) = self.files.iter().partition(|(_, file)| file.removed());
+        for (path, file) in there.into_iter().chain(removed) {
             let clash: Vec<Diagnostic> = clashes.iter().filter(|d| d.file == *path).cloned().collect();
             let problem = match (&file.problem, clash.is_empty()) {
                 (Some(problem), _) => Some(problem.clone()),
@@ -233,20 +248,27 @@ impl State {
                 (None, _) => self.seeded(path),
             };
             let Some(good) = good else { continue };
-            let removed = file.bytes.as_ref().is_err_and(|why| why == "the file was deleted");
             let held = match problem {
                 None => good,
-                Some(problem) => Arc::new(held(&good, problem, removed)),
+                Some(problem) => Arc::new(held(&good, problem, file.removed())),
             };
             clusters.entry(held.desired.cluster.clone()).or_insert(held);
         }
         // What the status branch knows and no file names any more: the way back of a node that is out goes on.
         for (name, wanted) in self.share(|shared| shared.wanted.clone()) {
             if !clusters.contains_key(&name) && !self.files.contains_key(&wanted.path) {
-                clusters.insert(name, Arc::new(held(&wanted, format!("{}: the file was deleted", wanted.path), true)));
+                clusters.insert(name, Arc::new(held(&wanted, format!("{}: {DELETED}", wanted.path), true)));
             }
         }
         Fleet { revision: revision(head), clusters, problems, refused: None }
+    }
+
+    /// Whether a cluster was described by this very file before.
+    fn accepted_before(&self, spec: &ClusterSpec) -> bool {
+        let cluster = &spec.desired.cluster;
+        let known = |wanted: &Arc<Wanted>| wanted.path == spec.path;
+        self.current.as_ref().and_then(|fleet| fleet.clusters.get(cluster)).is_some_and(known)
+            || self.share(|shared| shared.wanted.get(cluster).is_some_and(known))
     }
 
     fn before(&self, cluster: &ClusterName, path: &str) -> Option<Arc<Wanted>> {

@@ -259,8 +259,8 @@ impl Mirror {
     fn configure(&self) -> Result<(), Trouble> {
         let local = |error| self.local(error);
         let mut config = self.git.config().map_err(local)?;
-        // A power cut must not take what the outbox promised to keep.
-        config.set_bool("core.fsyncObjectFiles", true).map_err(local)?;
+        // What was fetched can be fetched again; what was not confirmed is flushed by the outbox itself.
+        config.set_bool("core.fsyncObjectFiles", false).map_err(local)?;
         config.set_bool("core.logAllRefUpdates", false).map_err(local)?;
         // The first request of a connection follows no option of ours, only this: else a server could send us, and our token, elsewhere.
         config.set_bool("http.followRedirects", false).map_err(local)?;

@@ -144,6 +144,13 @@ pub(crate) fn encode(git: &Repository, objects: impl IntoIterator<Item = Named>)
 
 /// Puts a pack with its index into an object store (`…/objects`) and returns once both are on the disk. It appears whole or not at all.
 pub(crate) fn store(objects: &Path, bytes: &[u8]) -> Result<String, Trouble> {
+    let name = put(objects, bytes)?;
+    flush(objects, &name)?;
+    Ok(name)
+}
+
+/// The same, but a power cut (not a kill) may still take it.
+pub(crate) fn put(objects: &Path, bytes: &[u8]) -> Result<String, Trouble> {
     let folder = objects.join("pack");
     let sort = |source: io::Error| Trouble::from_io("write to", &folder, source);
     std::fs::create_dir_all(&folder).map_err(sort)?;
@@ -154,13 +161,17 @@ pub(crate) fn store(objects: &Path, bytes: &[u8]) -> Result<String, Trouble> {
         Some(Err(other)) => sort(io::Error::other(other)),
         None => sort(io::Error::other("the pack could not be written")),
     })?;
-    let name = indexer.commit().map_err(git)?;
+    indexer.commit().map_err(git)
+}
+
+/// Returns once a pack and its index are on the disk.
+pub(crate) fn flush(objects: &Path, name: &str) -> Result<(), Trouble> {
+    let folder = objects.join("pack");
     for extension in ["pack", "idx"] {
         let path = folder.join(format!("pack-{name}.{extension}"));
         File::open(&path).and_then(|file| file.sync_all()).map_err(|source| Trouble::from_io("flush", &path, source))?;
     }
-    sync_folder(&folder).map_err(sort)?;
-    Ok(name)
+    sync_folder(&folder).map_err(|source| Trouble::from_io("flush", &folder, source))
 }
 
 /// Names in a folder are on the disk only when the folder is.

@@ -139,11 +139,12 @@ fn reserved(open: &Intent, entry: &EntryId, work: &Work) -> bool {
         && entry.place == Place { epoch: open.entry.place.epoch.clone(), seq: open.base.saturating_add(offset) }
 }
 
-/// A marker is written back only where it is missing together with the fence, under an unchanged identity (rule 17).
+/// A marker is written back only where it is missing together with the fence, under an unchanged identity: the upgrade took both, or an earlier memory
+/// came back (rules 17 and 26).
 fn marker_is_ours(case: &Case<'_>, ledger: &Ledger, order: &Order, marker: &Marker, found: &mut Found) {
     let name = &order.node.name;
     match &ledger.out {
-        Some(out) if out.node == order.node && out.vacate == marker.vacate => {}
+        Some(out) if out.node == order.node && out.vacate == marker.vacate && out.vacated => {}
         Some(_) | None => {
             found.push(format!("{order} would mark {name} as taken out by entry {}, which the ledger does not say", marker.vacate))
         }
@@ -152,10 +153,14 @@ fn marker_is_ours(case: &Case<'_>, ledger: &Ledger, order: &Order, marker: &Mark
         found.push(format!("{order} would mark a machine whose identity was not seen"));
     }
     match case.of(name, |f| &f.memory) {
-        Some(Memory { fence: None, marker: None, .. }) => {}
+        Some(memory) if heard(memory).chain(memory.marker.as_ref().map(|m| &m.vacate)).all(|of| earlier(of, &marker.vacate)) => {}
         Some(_) => found.push(format!("{order} would mark {name}, which has kept its memory: a person has it")),
         None => found.push(format!("{order} would mark {name}, whose memory is unknown")),
     }
+}
+
+fn earlier(place: &Place, than: &Place) -> bool {
+    place.compare(than).is_some_and(std::cmp::Ordering::is_lt)
 }
 
 fn met(case: &Case<'_>, ledger: &Ledger, id: &NodeId, found: &mut Found) {

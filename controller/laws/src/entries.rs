@@ -49,7 +49,12 @@ fn counted(ledger: &Ledger, doing: &Doing<'_>, found: &mut Found) {
             found.push(format!("{} has had {written} entries in attempt {}; at most {most} are allowed", doing.name(), attempts.number));
         }
     }
-    if doing.begins() && doing.attempt != attempts.number {
+    let passed_over = match doing.form {
+        // What an earlier Install of this number began cannot be taken up again, so its number is passed over.
+        Form::Opened(_) => doing.step == Step::Install && attempts.installed == Some(attempts.number),
+        Form::Sent(..) => false,
+    };
+    if doing.begins() && doing.attempt != attempts.number && !(passed_over && Some(doing.attempt) == attempts.number.checked_add(1)) {
         found.push(format!("{} asks for attempt {}, and the ledger is at {}", doing.name(), doing.attempt, attempts.number));
     }
     if attempts.spent && doing.endangers() && doing.purpose == Purpose::Upgrade {
@@ -57,14 +62,22 @@ fn counted(ledger: &Ledger, doing: &Doing<'_>, found: &mut Found) {
     }
 }
 
-/// At most one install per attempt: none by another entry where the node shows one, or its commit.
+/// At most one install per attempt: none where the node shows its commit, or its worker by another entry, unless that one is alive: then it is taken
+/// over and not started again (rule 24). Where the node shows no worker it may have forgotten one, so the number of an Install before is not used again.
 fn installed_once(case: &Case<'_>, doing: &Doing<'_>, found: &mut Found) {
     if case.commit(&doing.node.name, doing.target, doing.attempt).is_some() {
         found.push(format!("attempt {} of {} has been committed and cannot be installed again", doing.attempt, doing.node.name));
     }
-    let worker = case.facts(&doing.node.name).and_then(|f| f.worker.known()).and_then(Option::as_ref);
-    if let Some(worker) = worker.filter(|w| of_attempt(w, doing)).filter(|w| w.place != doing.entry.place) {
+    let worker = case.facts(&doing.node.name).and_then(|f| f.worker.known()).and_then(Option::as_ref).filter(|w| of_attempt(w, doing));
+    if let Some(worker) = worker.filter(|w| w.place != doing.entry.place && (!w.alive || w.state.ended())) {
         found.push(format!("attempt {} of {} was installed under {}", doing.attempt, doing.node.name, place(&worker.place)));
+    }
+    let before = case.ledger.and_then(|l| l.attempts_of(doing.node, doing.target).installed);
+    match doing.form {
+        Form::Opened(_) if worker.is_none() && before == Some(doing.attempt) => {
+            found.push(format!("attempt {} of {} may have been installed, and its worker is not seen", doing.attempt, doing.node.name));
+        }
+        Form::Opened(_) | Form::Sent(..) => {}
     }
 }
 

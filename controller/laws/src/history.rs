@@ -263,14 +263,15 @@ impl History {
             past.never = never && heard;
         }
         match open.step {
+            // Closed unheard, the node stays out until its Return.
             Step::Vacate if never => {
-                if let Some(by) = self.away.get(&open.node.name) {
+                if let Some(by) = self.away.get(&open.node.name).filter(|by| heard || *by == entry) {
                     found.push(broken(
                         LawId::S14,
                         format!("{entry} is closed as never performed, and {} was taken out by {by}", open.node.name),
                     ));
                 }
-                self.out = None;
+                self.out.take_if(|_| heard);
             }
             Step::Return if *outcome == Outcome::Done => {
                 self.out = None;

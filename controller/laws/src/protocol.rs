@@ -5,7 +5,7 @@ use crate::case::{Case, Doing, Form, Weight};
 use crate::evidence;
 use drydock_model::ids::EntryId;
 use drydock_model::ledger::{AGAIN, BLOCK, Failure, Intent, Ledger, Outcome, RETURN};
-use drydock_model::observed::Phase;
+use drydock_model::observed::{MemberState, Phase};
 use drydock_model::order::Act;
 use drydock_model::plan::{Decision, Remote};
 use drydock_model::step::Step;
@@ -99,10 +99,10 @@ fn performs(case: &Case<'_>, found: &mut Found) {
 
 fn cancels(case: &Case<'_>, entry: &EntryId, found: &mut Found) {
     match case.open() {
-        Some(open) if open.cancel_entry().as_ref() != Some(entry) => found.push(format!("{entry} is not the Cancel of the open {}", open.entry)),
-        Some(open) if entry.place.seq <= open.entry.place.seq => {
-            found.push(format!("{entry} stands below {} and would not end it", open.entry));
+        Some(open) if open.cancel_entry().is_none() => {
+            found.push(format!("{entry} would cancel {}, which stands above every Cancel of its block", open.entry));
         }
+        Some(open) if open.cancel_entry().as_ref() != Some(entry) => found.push(format!("{entry} is not the Cancel of the open {}", open.entry)),
         Some(open) if open.cancelled.is_some() => found.push(format!("{} would be cancelled twice", open.entry)),
         Some(_) => {}
         None => found.push(format!("{entry} would cancel something that is not open")),
@@ -120,13 +120,13 @@ fn closes(case: &Case<'_>, ledger: &Ledger, open: &Intent, outcome: &Outcome, he
             if let Some(consumed) = consumed.filter(|c| c.phase != Phase::PlatformRefused) {
                 found.push(format!("{step} of {name} would be abandoned, and {name} consumed it as {}", consumed.place));
             }
-            ends_being_out(open, heard, found);
+            ends_being_out(case, open, heard, found);
         }
         Outcome::Failed(Failure::PlatformRefused) => {
             if consumed.is_none_or(|c| c.phase != Phase::PlatformRefused) {
                 found.push(format!("{step} of {name} would be closed as refused by the platform, which {name} does not show"));
             }
-            ends_being_out(open, heard, found);
+            ends_being_out(case, open, heard, found);
         }
         Outcome::Inherited if open.entry.place.epoch == ledger.epoch => {
             found.push(format!("{step} of {name} is our own and would be closed as inherited"));
@@ -143,9 +143,16 @@ fn closes(case: &Case<'_>, ledger: &Ledger, open: &Intent, outcome: &Outcome, he
     }
 }
 
-/// Rule 17: a node stops being out only when its Vacate is proven never to be performed.
-fn ends_being_out(open: &Intent, heard: bool, found: &mut Found) {
-    if open.step == Step::Vacate && !heard {
-        found.push(format!("{} would stop being out while its Vacate may still arrive", open.node.name));
+/// Rule 17: a node stops being out only when its Vacate is proven never to be performed, and no Vacate before it was.
+///
+/// What is closed unheard keeps its node out until a Return, and owes a tombstone.
+fn ends_being_out(case: &Case<'_>, open: &Intent, heard: bool, found: &mut Found) {
+    let name = &open.node.name;
+    if open.step != Step::Vacate || !heard {
+        return;
+    }
+    let paused = case.side.as_ref().is_ok_and(|side| side.all_see(name, |member| member.state == MemberState::Paused));
+    if let Some(marker) = case.of(name, |f| &f.memory).and_then(|memory| memory.marker.as_ref()).filter(|_| paused) {
+        found.push(format!("{name} would stop being out, and is Paused with our marker of entry {}", marker.vacate));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::Found;
 use crate::case::{Case, Weight};
-use drydock_model::desired::{Overrun, RunOptions};
+use drydock_model::desired::{BitsSource, Desired, Overrun};
 use drydock_model::step::{Purpose, Step};
 use drydock_model::time::{Millis, Stamp};
 
@@ -17,7 +17,7 @@ pub(crate) fn s3(case: &Case<'_>) -> Found {
         if desired.maintenance.overrun == Overrun::Finish && begun_inside(case) {
             continue;
         }
-        let needed = needed(&desired.run, doing.purpose);
+        let needed = needed(desired, doing.purpose);
         match windows.open_span(now).map(|open| open.closes) {
             None => found.push(format!("no window is open at the {}", doing.name())),
             Some(Some(closes)) if now + needed > closes => {
@@ -39,19 +39,22 @@ fn begun_inside(case: &Case<'_>) -> bool {
 }
 
 /// What one node needs from its Vacate until it is back, each step at its budget.
-fn needed(run: &RunOptions, purpose: Purpose) -> Millis {
+fn needed(desired: &Desired, purpose: Purpose) -> Millis {
     let steps: &[Step] = match purpose {
         Purpose::Registry => &[Step::Vacate, Step::Reboot, Step::Return],
         Purpose::Upgrade => &[Step::Vacate, Step::Install, Step::Restart, Step::Return],
     };
-    steps.iter().fold(Millis::ZERO, |sum, step| sum.plus(budget(run, *step)))
+    steps.iter().fold(Millis::ZERO, |sum, step| sum.plus(budget(desired, *step)))
 }
 
-fn budget(run: &RunOptions, step: Step) -> Millis {
+fn budget(desired: &Desired, step: Step) -> Millis {
+    let run = &desired.run;
     match step {
         Step::Vacate => run.suspend_cluster_node_timeout,
         Step::Reboot | Step::Restart => run.reboot_timeout,
         Step::Settle => run.wait_for_storage_repair_timeout,
+        // Nothing is downloaded from media: half the time of Windows Update is allowed.
+        Step::Install if matches!(desired.source, BitsSource::Media { .. }) => Millis(step.row().budget.0 / 2),
         Step::WriteRegistry | Step::Install | Step::Return => step.row().budget,
     }
 }

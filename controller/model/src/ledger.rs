@@ -20,6 +20,9 @@ pub const TOMB: Seq = 4;
 /// Numbers that one intent takes: itself and the four above, so that the way back has its names before it is needed and two of them never collide.
 pub const BLOCK: Seq = 5;
 
+/// How many earlier epochs are remembered; a node that was away for longer is met by its fence alone.
+pub const HEIGHTS: usize = 64;
+
 /// How many durations are remembered per step; enough for a median and a 95th percentile, bounded (S12).
 pub const DURATIONS: usize = 20;
 
@@ -207,6 +210,8 @@ pub struct Attempts {
     pub last: Option<Failed>,
     /// Set by a rollback: nothing more until a person acts (rule 24).
     pub spent: bool,
+    /// The attempt that an Install was opened for last: what one attempt began is taken up again, never begun anew.
+    pub installed: Option<u8>,
 }
 
 impl Attempts {
@@ -248,6 +253,9 @@ pub struct Ledger {
     pub epoch: Epoch,
     /// The number that the next intent takes.
     pub next: Seq,
+    /// How far the numbers of earlier epochs went: a node that remembers more shows that entries were lost (rule 26).
+    #[serde(default)]
+    pub heights: BTreeMap<u32, Place>,
     /// The open intent; at most one (S14).
     pub open: Option<Intent>,
     /// The intent opened last, open or not: its block has the names of the way back.
@@ -353,6 +361,7 @@ impl Ledger {
         Ledger {
             epoch,
             next: 1,
+            heights: BTreeMap::new(),
             open: None,
             last: None,
             out: None,
@@ -395,12 +404,27 @@ impl Ledger {
         }
     }
 
+    /// Whether a node that remembers `place` remembers more than this ledger (rule 26); `None` for another claim of one of our numbers.
+    pub fn knows(&self, place: &Place) -> Option<bool> {
+        if place.epoch.number >= self.epoch.number {
+            return place.compare(&self.ceiling()).map(|order| order.is_le());
+        }
+        match self.heights.get(&place.epoch.number) {
+            Some(height) => place.compare(height).map(|order| order.is_le()),
+            // A claim under which this cluster had no entry raised fences, and nothing else. Before what is remembered nothing can be said.
+            None => {
+                let remembered = self.heights.first_key_value().is_some_and(|(first, _)| *first < place.epoch.number);
+                Some(!remembered || place.seq == 0)
+            }
+        }
+    }
+
     /// The attempts of a node at a target; fresh ones when the machine or the release is another.
     pub fn attempts_of(&self, node: &NodeId, target: Target) -> Attempts {
         match self.attempts.get(&node.name) {
             Some(a) if a.machine == node.machine && a.target == target => a.clone(),
             Some(_) | None => {
-                Attempts { machine: node.machine.clone(), target, number: 1, first: 1, entries: BTreeMap::new(), last: None, spent: false }
+                Attempts { machine: node.machine.clone(), target, number: 1, first: 1, entries: BTreeMap::new(), last: None, spent: false, installed: None }
             }
         }
     }
@@ -418,6 +442,12 @@ impl Ledger {
             // An older claim that is read again says nothing new.
             Event::Claimed { epoch } if epoch.number < self.epoch.number => {}
             Event::Claimed { epoch } => {
+                if epoch.number > self.epoch.number {
+                    self.heights.insert(self.epoch.number, self.ceiling());
+                }
+                while self.heights.len() > HEIGHTS {
+                    self.heights.pop_first();
+                }
                 self.epoch = epoch.clone();
                 self.next = 1;
             }
@@ -483,7 +513,12 @@ impl Ledger {
         let mut attempts = self.attempts_of(&intent.node, intent.target);
         let entries = attempts.entries.entry(intent.step).or_insert(0);
         *entries = entries.saturating_add(1);
-        attempts.number = attempts.number.max(intent.attempt);
+        // A number that is passed over, because what it began cannot be taken up again, costs nobody an attempt.
+        let over = intent.attempt.saturating_sub(attempts.number);
+        (attempts.number, attempts.first) = (attempts.number + over, attempts.first.saturating_add(over));
+        if intent.step == Step::Install {
+            attempts.installed = Some(intent.attempt);
+        }
         self.attempts.insert(intent.node.name.clone(), attempts);
         match intent.step {
             Step::Vacate => {

@@ -272,7 +272,7 @@ fn subtract(open: &[Stretch], shut: &[Stretch]) -> Vec<Stretch> {
         let mut from = span.from;
         for cut in shut.iter().filter(|c| c.to > span.from && c.from < span.to) {
             left.push(Stretch { from, to: cut.from });
-            from = from.max(cut.to);
+            from = cut.to;
         }
         left.push(Stretch { from, to: span.to });
     }

@@ -84,7 +84,7 @@ fn answer(eye: &Eye<'_>) -> Result<Decision, No> {
     if let Some((_, Registry::Wrong)) = unready.iter().find(|(name, registry)| *name == node && *registry == Registry::Wrong) {
         return write_registry(eye, &node);
     }
-    persons_pause(eye, &node)?;
+    eye.named().try_for_each(|name| persons_pause(eye, name))?;
     begin::guards(eye, &node, purpose)?;
     let id = eye.need(&node, "identity", &eye.node(&node).id)?;
     Ok(Decision::Open(eye.intent(Step::Vacate, purpose, id, false)))

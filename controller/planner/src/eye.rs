@@ -117,13 +117,15 @@ impl<'a> Eye<'a> {
         !carried.is_some_and(|f| matches!(f.compare(owed), Some(std::cmp::Ordering::Equal | std::cmp::Ordering::Greater)))
     }
 
-    /// The fence a node must carry: our claim, and what it owes under it.
+    /// The fence a node must carry: our claim, what it owes under it, and, while it is out, the Vacate that it has consumed: below that, its memory is
+    /// that of an earlier moment (rule 26).
     pub(crate) fn fence_needed(&self, node: &NodeName) -> Place {
-        let claim = self.ledger.claim();
-        match self.ledger.owes.get(node) {
-            Some(owed) if matches!(owed.compare(&claim), Some(std::cmp::Ordering::Greater)) => owed.clone(),
-            Some(_) | None => claim,
-        }
+        let vacate = self.ledger.out.as_ref().filter(|out| out.node.name == *node && out.vacated).map(|out| &out.vacate);
+        let above = |most: Place, other: &Place| match other.compare(&most) {
+            Some(std::cmp::Ordering::Greater) => other.clone(),
+            Some(std::cmp::Ordering::Less | std::cmp::Ordering::Equal) | None => most,
+        };
+        self.ledger.owes.get(node).into_iter().chain(vacate).fold(self.ledger.claim(), above)
     }
 
     /// Rule 14: the remote was read in this lap and holds our entries as the newest of this cluster.
@@ -203,10 +205,24 @@ impl<'a> Eye<'a> {
             spec: self.s.desired.spec.clone(),
             revision: self.s.revision.clone(),
             target: self.s.desired.target,
-            attempt: self.ledger.attempts_of(node, self.s.desired.target).number,
+            attempt: self.attempt(node, step),
             boot: self.node(&node.name).boot.known().map(|b| b.id.clone()),
             opened: Stamp::Unknown,
             cancelled: None,
+        }
+    }
+
+    /// The attempt of a new intent. An installation that was begun once is taken up again where its worker is seen, else it is begun as another attempt
+    /// (law S5): a node that forgot its worker must not be told the same thing twice.
+    fn attempt(&self, node: &NodeId, step: Step) -> u8 {
+        let attempts = self.ledger.attempts_of(node, self.s.desired.target);
+        let seen = self.node(&node.name).worker.known().and_then(Option::as_ref);
+        let goes_on = |w: &&drydock_model::observed::Worker| w.alive || w.state == drydock_model::observed::WorkerState::Staged;
+        let its_worker = seen.filter(goes_on).is_some_and(|w| w.target == self.s.desired.target && w.attempt == attempts.number);
+        if step == Step::Install && attempts.installed == Some(attempts.number) && !its_worker {
+            attempts.number.saturating_add(1)
+        } else {
+            attempts.number
         }
     }
 

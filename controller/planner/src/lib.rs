@@ -50,16 +50,14 @@ fn decide(situation: &Situation<'_>) -> Decision {
 
 /// What the nodes remember must be what the ledger knows (rule 26).
 fn memories(eye: &Eye<'_>) -> Option<Decision> {
-    let ceiling = eye.ledger.ceiling();
     for name in eye.named() {
-        let facts = eye.node(name);
-        let Some(fence) = facts.memory.known().and_then(|m| m.fence.clone()) else { continue };
-        match fence.compare(&ceiling) {
-            None => return Some(Decision::Hold(HoldReason::OtherClaim { node: name.clone(), shows: fence })),
-            Some(std::cmp::Ordering::Greater) => {
-                return Some(Decision::Hold(HoldReason::LedgerRewound { node: name.clone(), shows: fence }));
+        let Some(memory) = eye.node(name).memory.known() else { continue };
+        for place in memory.fence.iter().chain(memory.consumed.iter().map(|c| &c.place)) {
+            match eye.ledger.knows(place) {
+                Some(true) => {}
+                Some(false) => return Some(Decision::Hold(HoldReason::LedgerRewound { node: name.clone(), shows: place.clone() })),
+                None => return Some(Decision::Hold(HoldReason::OtherClaim { node: name.clone(), shows: place.clone() })),
             }
-            Some(std::cmp::Ordering::Less | std::cmp::Ordering::Equal) => {}
         }
     }
     None

@@ -6,6 +6,7 @@ use crate::eye::{Eye, No};
 use crate::storage::settled;
 use crate::way::{self, running, soon};
 use drydock_model::desired::Standing;
+use drydock_model::ids::Place;
 use drydock_model::ledger::{Abandoned, Failure, Intent, Outcome};
 use drydock_model::observed::{ClusterService, DrainStatus, MarkerState, MemberState, Memory, Phase, WorkerState};
 use drydock_model::order::{Expect, MarkerExpected, Order, StorageExpected};
@@ -16,6 +17,9 @@ use std::cmp::Ordering;
 
 /// How long after an act was started its first effect must be seen; longer than the slowest of them shows itself, shorter than a person's patience.
 const EFFECT: Millis = Millis::minutes(10);
+
+/// How long an order may be refused again and again, for a reason that no guard here sees, before its attempt counts as failed.
+const IGNORED: Millis = Millis::minutes(30);
 
 /// How long a guard that fails for want of facts is waited for before the intent is given up.
 const PATIENCE: Millis = Millis::minutes(10);
@@ -45,7 +49,7 @@ pub(crate) fn plan(eye: &Eye<'_>, intent: &Intent) -> Decision {
     }
     match verdict {
         Verdict::Done => done(eye, intent),
-        Verdict::Failed(why) => close(eye.ledger, Outcome::Failed(why), true),
+        Verdict::Failed(why) => close(eye.ledger, Outcome::Failed(why), heard(eye, intent)),
         Verdict::Untouched => begin(eye, intent),
         Verdict::Running(percent) => watch(eye, intent, percent),
     }
@@ -54,10 +58,10 @@ pub(crate) fn plan(eye: &Eye<'_>, intent: &Intent) -> Decision {
 /// What leads on is written only where it can be read; what leads back is written as soon as it can be.
 fn done(eye: &Eye<'_>, intent: &Intent) -> Decision {
     match (intent.step, eye.confirmed()) {
-        (Step::Vacate | Step::Install, Err(_)) if way::without_git_too_long(eye) => close(eye.ledger, Outcome::Superseded, true),
+        (Step::Vacate | Step::Install, Err(_)) if way::without_git_too_long(eye) => close(eye.ledger, Outcome::Superseded, heard(eye, intent)),
         (Step::WriteRegistry | Step::Vacate | Step::Install, Err(why)) => soon(why),
         (Step::WriteRegistry | Step::Vacate | Step::Install, Ok(())) | (Step::Reboot | Step::Restart | Step::Return | Step::Settle, _) => {
-            close(eye.ledger, Outcome::Done, true)
+            close(eye.ledger, Outcome::Done, heard(eye, intent))
         }
     }
 }
@@ -68,8 +72,8 @@ fn inherited(eye: &Eye<'_>, intent: &Intent, verdict: Verdict) -> Decision {
         return soon(why);
     }
     match verdict {
-        Verdict::Done => close(eye.ledger, Outcome::Done, true),
-        Verdict::Failed(why) => close(eye.ledger, Outcome::Failed(why), true),
+        Verdict::Done => close(eye.ledger, Outcome::Done, heard(eye, intent)),
+        Verdict::Failed(why) => close(eye.ledger, Outcome::Failed(why), heard(eye, intent)),
         Verdict::Untouched => close(eye.ledger, Outcome::Abandoned(Abandoned::GuardFailed), true),
         Verdict::Running(_) => match intent.step {
             // Goes on by itself through its restarts; there is nothing to take up again until it shows where it ends.
@@ -98,6 +102,13 @@ fn begin(eye: &Eye<'_>, intent: &Intent) -> Decision {
         (Step::Restart, Some(out)) if !beyond(eye, intent) => way::wants_back(eye, out),
         (Step::Reboot | Step::Install | Step::Restart | Step::Return | Step::Settle, _) => None,
     };
+    let ignored = eye.age(intent.opened) > IGNORED;
+    match intent.step {
+        Step::Return if ignored => return Decision::Hold(HoldReason::StepOverdue { node: name.clone(), step: Step::Return }),
+        Step::WriteRegistry | Step::Vacate | Step::Reboot | Step::Install if ignored => return mark(eye, intent),
+        Step::Restart if ignored && !beyond(eye, intent) => return mark(eye, intent),
+        Step::WriteRegistry | Step::Vacate | Step::Reboot | Step::Install | Step::Restart | Step::Return | Step::Settle => {}
+    }
     if unwanted.is_some() {
         return mark(eye, intent);
     }
@@ -119,7 +130,7 @@ fn begin(eye: &Eye<'_>, intent: &Intent) -> Decision {
 fn mark(eye: &Eye<'_>, intent: &Intent) -> Decision {
     match intent.cancel_entry() {
         Some(entry) => Decision::Cancel(entry),
-        None => close(eye.ledger, Outcome::Superseded, true),
+        None => close(eye.ledger, Outcome::Superseded, heard(eye, intent)),
     }
 }
 
@@ -128,12 +139,34 @@ fn give_up(eye: &Eye<'_>, intent: &Intent, barred: bool) -> Decision {
     if !barred && let Some(cancel) = intent.cancel_entry() {
         return Decision::Perform(vec![Order::cancel(cancel, intent.node.clone())]);
     }
+    if eye.age(intent.opened) > IGNORED {
+        return close(eye.ledger, Outcome::Failed(Failure::NoEffect), heard(eye, intent));
+    }
     let why = match (&eye.ledger.out, eye.stopped()) {
         (_, Err(_)) => Abandoned::Suspended,
         (Some(_) | None, Ok(())) if intent.spec != eye.s.desired.spec => Abandoned::SpecChanged,
         (Some(_) | None, Ok(())) => Abandoned::GuardFailed,
     };
     close(eye.ledger, Outcome::Abandoned(why), true)
+}
+
+/// Whether nothing of it can still arrive, by what the node shows: it consumed it, or bars it, or has restarted since (rules 11 and 20).
+fn heard(eye: &Eye<'_>, intent: &Intent) -> bool {
+    let facts = eye.node(&intent.node.name);
+    let place = &intent.entry.place;
+    let restarted = || facts.boot.known().is_some_and(|b| intent.boot.as_ref().is_some_and(|before| *before != b.id));
+    match intent.step {
+        Step::Settle => return true,
+        Step::Reboot | Step::Restart if restarted() => return true,
+        Step::WriteRegistry | Step::Vacate | Step::Reboot | Step::Install | Step::Restart | Step::Return => {}
+    }
+    facts.id.known() == Some(&intent.node)
+        && facts.memory.known().is_some_and(|memory| {
+            let to = |other: Option<&Place>| other.and_then(|other| other.compare(place));
+            to(memory.consumed.as_ref().map(|c| &c.place)).is_some_and(Ordering::is_ge)
+                || to(memory.fence.as_ref()).is_some_and(Ordering::is_gt)
+                || to(memory.cancelled.as_ref()).is_some_and(Ordering::is_gt)
+        })
 }
 
 fn beyond(eye: &Eye<'_>, intent: &Intent) -> bool {
@@ -148,8 +181,10 @@ fn guards(eye: &Eye<'_>, intent: &Intent) -> Result<Expect, No> {
         (Step::Vacate, _) => {
             begin::guards(eye, name, intent.purpose)?;
             let build = *eye.need(name, "build", &eye.node(name).build)?;
+            // One that came back with an earlier memory is written over; the node is in service by its cluster's word.
+            let marker = eye.memory(name)?.marker.as_ref().map_or(MarkerExpected::Absent, |m| MarkerExpected::Ours(m.vacate.clone()));
             Ok(Expect {
-                marker: MarkerExpected::Absent,
+                marker,
                 others_up: true,
                 storage: StorageExpected::Settled,
                 build: Some(build),
@@ -197,7 +232,9 @@ fn watch(eye: &Eye<'_>, intent: &Intent, percent: Option<u8>) -> Decision {
         (Step::WriteRegistry | Step::Install | Step::Reboot | Step::Restart | Step::Return | Step::Settle, _) => false,
     };
     match intent.step {
-        Step::Install if intent.cancelled.is_some() && way::cancelled_long_ago(eye) => close(eye.ledger, Outcome::Superseded, true),
+        Step::Install if intent.cancelled.is_some() && way::cancelled_long_ago(eye) => {
+            close(eye.ledger, Outcome::Superseded, heard(eye, intent))
+        }
         Step::Install if intent.cancelled.is_some() => give_up(eye, intent, false),
         Step::Install if late || unwanted => mark(eye, intent),
         Step::Vacate if unwanted => close(eye.ledger, Outcome::Failed(Failure::Cancelled), true),
@@ -254,6 +291,10 @@ fn write_registry(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Ver
 fn vacate(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Verdict, Decision> {
     let name = &intent.node.name;
     let phase = match consumed(memory, intent) {
+        // Paused, and it does not remember by whom: perhaps by us, before its memory was taken back (rules 17 and 26).
+        None if eye.member(name).is_ok_and(|m| m.state == MemberState::Paused) => {
+            return Err(Decision::Hold(HoldReason::PersonHasNode { node: name.clone() }));
+        }
         None => return Ok(Verdict::Untouched),
         Some(Phase::PlatformRefused) => return Ok(Verdict::Failed(Failure::PlatformRefused)),
         Some(phase @ (Phase::Recorded | Phase::Started | Phase::Ended)) => phase,
@@ -368,6 +409,10 @@ fn returned(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Verdict, 
 /// Passive: storage heals, and stays healed for a while (S2).
 fn settle(eye: &Eye<'_>, intent: &Intent) -> Result<Verdict, Decision> {
     let name = &intent.node.name;
+    // Nobody is out by us: while a person keeps a node paused nothing heals, and the pause is what is to be named (L3).
+    if let Some(paused) = eye.named().find(|n| eye.member(n).is_ok_and(|m| m.state == MemberState::Paused)) {
+        return Err(Decision::Hold(HoldReason::PersonHasNode { node: paused.clone() }));
+    }
     let storage = eye.storage().map_err(|on| Decision::Wait(on, Recheck::Usual))?;
     let late = eye.age(intent.opened) > eye.s.desired.budget(Step::Settle);
     match settled(storage) {

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) fn report(s: &Situation<'_>, decision: &Decision) -> Report {
     let window = window(s);
-    let (next, next_at) = next(decision);
+    let (next, next_at) = next(s, decision);
     let mut report =
         Report { nodes: BTreeMap::new(), window, next, next_at, blocked_by: blockers(decision), warnings: warnings(s), estimate: None };
     if let Fact::Known { value: ledger, .. } = s.ledger {
@@ -58,9 +58,19 @@ fn node(eye: &Eye<'_>, name: &NodeName, decision: &Decision) -> NodeReport {
         };
         return said(phase, format!("{} {}", intent.step, doing(decision)));
     }
-    if let Some(out) = eye.ledger.out.as_ref().filter(|o| o.node.name == *name) {
-        let step = if out.returning { Step::Return } else { Step::Vacate };
-        return said(NodePhase::Working { step, since: out.since.known(), percent: None }, format!("out, {}", doing(decision)));
+    if eye.ledger.out.as_ref().is_some_and(|o| o.node.name == *name) {
+        let step = match decision {
+            Decision::Open(intent) => intent.step,
+            Decision::Converged
+            | Decision::Wait(..)
+            | Decision::Fence(_)
+            | Decision::Meet(_)
+            | Decision::Cancel(_)
+            | Decision::Perform(_)
+            | Decision::Close { .. }
+            | Decision::Hold(_) => eye.ledger.last.as_ref().map_or(Step::Vacate, |last| last.step),
+        };
+        return said(NodePhase::Working { step, since: None, percent: None }, format!("out, {}", doing(decision)));
     }
     if eye.ledger.settling.as_ref().is_some_and(|x| x.node.name == *name) {
         return said(NodePhase::Settling, "returned; its storage heals".to_owned());
@@ -134,7 +144,9 @@ fn doing(decision: &Decision) -> String {
     }
 }
 
-fn next(decision: &Decision) -> (String, Option<Timestamp>) {
+fn next(s: &Situation<'_>, decision: &Decision) -> (String, Option<Timestamp>) {
+    let open = s.ledger.known().and_then(|l| l.open.as_ref());
+    let open = open.map_or_else(|| "the open step".to_owned(), |i| format!("{} on {}", i.step, i.node.name));
     match decision {
         Decision::Converged => ("nothing: every node is on the target".to_owned(), None),
         Decision::Wait(on, recheck) => {
@@ -147,9 +159,9 @@ fn next(decision: &Decision) -> (String, Option<Timestamp>) {
         Decision::Fence(orders) => (format!("tells {} nodes of this controller's claim", orders.len()), None),
         Decision::Meet(ids) => (format!("writes down who {} nodes are", ids.len()), None),
         Decision::Open(intent) => (format!("begins {} on {}", intent.step, intent.node.name), None),
-        Decision::Cancel(_) => ("cancels the open step".to_owned(), None),
+        Decision::Cancel(_) => (format!("cancels {open}"), None),
         Decision::Perform(orders) => (orders.first().map_or_else(String::new, |o| format!("sends {o}")), None),
-        Decision::Close { entry, outcome, .. } => (format!("closes {entry}: {outcome}"), None),
+        Decision::Close { outcome, .. } => (format!("has seen the end of {open}: {outcome}"), None),
         Decision::Hold(why) => (why.way_out(), None),
     }
 }

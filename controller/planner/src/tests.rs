@@ -406,12 +406,14 @@ fn a_vacated_node_is_installed_on_then_restarted_then_returned_then_settled() {
     back.boot = known(Boot { id: "boot-after".parse().unwrap(), up: Millis::minutes(1) });
     back.build = known("25398.1611".parse().unwrap());
     *case.node(1) = back;
+    case.consume(1, &restart.entry.place, Phase::Ended);
     case.memory(1).marker = Some(Marker { vacate: Place { epoch: epoch(), seq: 1 }, state: MarkerState::Suspended });
     case.member(1, |m| (m.state, m.vote) = (MemberState::Paused, true));
     check(&case, "close 1.ab12/11 Done");
     case.close(Outcome::Done);
     let back = case.open();
     assert_eq!((back.step, back.entry.place.seq), (Step::Return, 14));
+    case.consume(1, &back.entry.place, Phase::Ended);
     case.memory(1).marker = None;
     case.member(1, |m| m.state = MemberState::Up);
     check(&case, "close 1.ab12/14 Done");
@@ -484,6 +486,33 @@ fn a_rolled_back_node_is_returned_and_never_tried_again_without_a_person() {
     check(&case, "open Vacate of N02 for Upgrade at 1.ab12/16");
     case.desired.run.max_failed_nodes = 0;
     check(&case, "hold: N01 failed at Restart: the node came back on its old build");
+}
+
+#[test]
+fn a_commit_that_was_rolled_back_is_no_point_of_no_return_of_the_next_attempt() {
+    let (mut case, restart) = Case::restarting();
+    let target = case.desired.target;
+    case.memory(1).commit = Some(Commit { target, attempt: 1, phase: CommitPhase::Restarting, boot: "before".parse().unwrap() });
+    case.close(Outcome::Abandoned(Abandoned::GuardFailed));
+    let attempts = case.ledger.attempts.get_mut(&name(1)).unwrap();
+    (attempts.number, attempts.first) = (2, 2);
+    case.worker(1, &restart.entry.place, WorkerState::Staged);
+    if let Fact::Known { value: Some(worker), .. } = &mut case.node(1).worker {
+        worker.attempt = 2;
+    }
+    case.node(1).setup = known(Setup { running: false, pending: true });
+    assert_eq!(case.open().step, Step::Restart);
+}
+
+#[test]
+fn a_return_that_the_node_never_consumed_is_closed_unheard() {
+    let mut case = Case::out();
+    case.ledger.out.as_mut().unwrap().returning = true;
+    case.open();
+    case.memory(1).marker = None;
+    case.member(1, |m| m.state = MemberState::Up);
+    let Decision::Close { outcome: Outcome::Done, heard, .. } = case.decide() else { panic!("not closed") };
+    assert!(!heard);
 }
 
 #[test]

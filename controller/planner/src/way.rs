@@ -37,7 +37,7 @@ fn next(eye: &Eye<'_>, out: &Out) -> Result<Decision, Decision> {
     let memory = eye.memory(name).map_err(soon)?;
     let boot = eye.need(name, "boot", &facts.boot).map_err(soon)?;
     let setup = *eye.need(name, "setup state", &facts.setup).map_err(soon)?;
-    match whose(memory, out) {
+    match whose(eye, memory, out) {
         Whose::Ours => {}
         // A person resumed it: there is nothing left to bring back, and the Return closes at the first look.
         Whose::Persons if eye.member(name).is_ok_and(|m| m.state == MemberState::Up) => return open(eye, Step::Return, out, false),
@@ -108,6 +108,13 @@ pub(crate) fn cancelled_long_ago(eye: &Eye<'_>) -> bool {
 
 /// Before the point of no return a node that is out goes on only while S1, S2b and, for a restart, S4 hold.
 pub(crate) fn carry_on(eye: &Eye<'_>, name: &NodeName, step: Step) -> Result<(), Decision> {
+    match eye.member(name).map_err(soon)?.state {
+        MemberState::Paused => {}
+        state @ (MemberState::Up | MemberState::Down | MemberState::Joining | MemberState::Unknown) => {
+            return Err(soon(WaitingOn::NotUp { node: name.clone(), state: format!("{state} and not Paused") }));
+        }
+    }
+    eye.need(name, "worker", &eye.node(name).worker).map_err(soon)?;
     eye.others_up(name).map_err(soon)?;
     own_damage_only(eye.storage().map_err(soon)?, name).map_err(|what| soon(WaitingOn::StorageRepair(what)))?;
     match step {
@@ -137,8 +144,11 @@ pub(crate) enum Whose {
 }
 
 /// Rule 17. A marker that is missing together with the fence never gets here: the fence comes first, and brings the marker back.
-pub(crate) fn whose(memory: &Memory, out: &Out) -> Whose {
+fn whose(eye: &Eye<'_>, memory: &Memory, out: &Out) -> Whose {
+    // Paused with only `suspending` on it: our Suspend was never accepted, so somebody else's was.
+    let paused = eye.member(&out.node.name).is_ok_and(|m| m.state == MemberState::Paused);
     match &memory.marker {
+        Some(marker) if marker.state == MarkerState::Suspending && paused => Whose::Persons,
         Some(marker) => match marker.vacate.compare(&out.vacate) {
             Some(Ordering::Less | Ordering::Equal) => Whose::Ours,
             Some(Ordering::Greater) | None => Whose::Persons,
@@ -147,15 +157,22 @@ pub(crate) fn whose(memory: &Memory, out: &Out) -> Whose {
     }
 }
 
-/// The marker to write back with the fence, where the upgrade took both under an unchanged identity (rule 17).
+/// The marker to write back with the fence, where the upgrade took both, or an earlier memory came back, under an unchanged identity (rules 17 and 26).
 pub(crate) fn lost_marker(ledger: &Ledger, id: &NodeId, memory: &Memory) -> Option<Marker> {
     let out = ledger.out.as_ref().filter(|out| out.node == *id && out.vacated)?;
-    (memory.fence.is_none() && memory.marker.is_none()).then(|| Marker { vacate: out.vacate.clone(), state: MarkerState::Suspended })
+    let below = memory.fence.as_ref().is_none_or(|fence| fence.compare(&out.vacate) == Some(Ordering::Less));
+    below.then(|| Marker { vacate: out.vacate.clone(), state: MarkerState::Suspended })
 }
 
-/// The commit that makes back mean forward: made for a target that is not reached, and not undone by a rollback (rule 18).
+/// The commit that makes back mean forward: of the Restart opened last, for a target that is not reached, and not undone by a rollback (rule 18).
 pub(crate) fn beyond<'m>(eye: &Eye<'_>, name: &NodeName, memory: &'m Memory) -> Option<&'m Commit> {
     let commit = memory.commit.as_ref()?;
+    let last = eye.ledger.last.as_ref().filter(|i| i.step == Step::Restart && i.node.name == *name)?;
+    // A failed attempt has another number by now, whatever its commit left pending.
+    let current = eye.ledger.attempts_of(&last.node, last.target).number;
+    if (commit.target, commit.attempt) != (last.target, last.attempt) || commit.attempt != current {
+        return None;
+    }
     let facts = eye.node(name);
     let build = facts.build.known()?;
     if commit.target.standing(*build) != Standing::Below {

@@ -1,12 +1,10 @@
 //! Rules 1 to 5: who may write. On a real repository.
 
 use drydock_engine::handling::{Handling, of_claim, of_store};
-use drydock_engine::lap::Mode;
-use drydock_engine::pace::Pacing;
-use drydock_engine::ports::{Appended, ClaimError, Clock, Fleet, Source, SourceError, StoreError, TakeOver, Wanted, World};
-use drydock_engine::run::{End, Options, run};
+use drydock_engine::lap::{Memory, Mode, lap};
+use drydock_engine::ports::{Appended, ClaimError, Clock, Fleet, Store, StoreError, TakeOver, Wanted, World};
 use drydock_git::status::{GitStore, adopt, init};
-use drydock_lab::sim::{Shared, SimClock, SimClusters, Sleep};
+use drydock_lab::sim::{Shared, SimClock, SimClusters, SimSource, Sleep};
 use drydock_lab::{ClusterConfig, Durations, Lab, Rule};
 use drydock_model::ledger::Event;
 use drydock_model::order::{Receipt, Unmet};
@@ -16,7 +14,7 @@ use drydock_tests::hand::{claim, matters};
 use drydock_tests::home::{BEGIN, Hand, Remotes, cluster, record, status_branch, vacate, wait};
 use drydock_tests::sim::node;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 #[test]
 fn rule_01_each_claim_is_the_next_number_and_entry_zero_of_every_cluster() {
@@ -175,31 +173,19 @@ fn rule_04_who_finds_its_own_claim_gone_stands_down() {
 
 /// The real store over simulated nodes.
 struct Both {
-    source: Fixed,
+    source: SimSource,
     store: GitStore<SimClock>,
     clusters: SimClusters,
     clock: SimClock,
 }
 
-struct Fixed(Arc<Fleet>);
-
-impl Source for Fixed {
-    async fn read(&self) -> Result<Arc<Fleet>, SourceError> {
-        Ok(Arc::clone(&self.0))
-    }
-
-    async fn stirred(&self) {
-        std::future::pending().await
-    }
-}
-
 impl World for Both {
-    type Source = Fixed;
+    type Source = SimSource;
     type Store = GitStore<SimClock>;
     type Clusters = SimClusters;
     type Clock = SimClock;
 
-    fn source(&self) -> &Fixed {
+    fn source(&self) -> &SimSource {
         &self.source
     }
     fn store(&self) -> &GitStore<SimClock> {
@@ -211,33 +197,6 @@ impl World for Both {
     fn clock(&self) -> &SimClock {
         &self.clock
     }
-}
-
-/// Runs the whole engine until `so` holds or six simulated hours have passed; whether it came to hold.
-fn runs_until(world: Both, lab: &Shared, so: impl Fn(&Lab) -> bool) -> bool {
-    wait(async move {
-        let (stop, stopped) = tokio::sync::watch::channel(false);
-        let options = Options {
-            mode: Mode::Act,
-            take_over: TakeOver::No,
-            probes: 1,
-            pacing: Pacing::default(),
-            poll: Millis::minutes(1),
-            stop_file: Arc::new(|| None),
-            watcher: Arc::new(|_, _| {}),
-        };
-        let end = world.clock.true_time() + Millis::hours(6);
-        let clock = world.clock.clone();
-        let task = tokio::spawn(run(Arc::new(world), options, stopped));
-        let mut held = false;
-        while !held && clock.now() < end && !task.is_finished() {
-            tokio::task::yield_now().await;
-            held = so(&lab.lock().unwrap_or_else(PoisonError::into_inner));
-        }
-        stop.send_replace(true);
-        assert!(matches!(task.await.unwrap(), End::Stopped { .. }));
-        held
-    })
 }
 
 #[test]
@@ -252,31 +211,41 @@ fn rule_05_a_controller_that_starts_while_the_remote_is_down_changes_nothing() {
     let mut lab = Lab::new(1, BEGIN, Durations::real());
     lab.add(&ClusterConfig::new(name.clone(), vec![node(1), node(2)], "20349.3700".parse().unwrap()));
     let lab: Shared = Arc::new(Mutex::new(lab));
-    let world = |down: bool| {
-        let clock = SimClock::new(Arc::clone(&lab), Sleep::Drives, 1);
-        let (home, line) = remotes.home("north", Hand::North, "north");
-        line.set_down(down);
-        let wanted: Arc<Wanted> = record("c", Vec::new(), BEGIN).wanted;
-        let fleet = Fleet {
-            revision: wanted.revision.clone(),
-            clusters: BTreeMap::from([(name.clone(), wanted)]),
-            problems: Vec::new(),
-            refused: None,
-        };
-        Both {
-            source: Fixed(Arc::new(fleet)),
-            store: GitStore::new(home, Arc::new(clock.clone())).unwrap(),
-            clusters: SimClusters::new(Arc::clone(&lab), clock.clone()),
-            clock,
-        }
+    let wanted: Arc<Wanted> = record("c", Vec::new(), BEGIN).wanted;
+    let fleet = Fleet { revision: wanted.revision.clone(), clusters: BTreeMap::new(), problems: Vec::new(), refused: None };
+    let clock = SimClock::new(Arc::clone(&lab), Sleep::Drives, 1);
+    let (home, line) = remotes.home("north", Hand::North, "north");
+    line.set_down(true);
+    let world = Both {
+        source: SimSource::new(fleet),
+        store: GitStore::new(home, Arc::new(clock.clone())).unwrap(),
+        clusters: SimClusters::new(Arc::clone(&lab), clock.clone()),
+        clock,
     };
-    let heard = |lab: &Lab| {
-        let mut lab = lab.clone();
-        let look = lab.observe(&name, &[node(1), node(2)]);
+    let heard = || {
+        let look = lab.lock().unwrap().observe(&name, &[node(1), node(2)]);
         look.nodes.values().any(|n| n.memory.known().is_some_and(|m| m.fence.is_some()))
     };
+    let mut memory = Memory::default();
+    let mut laps = |count: usize| {
+        for _ in 0..count {
+            wait(lap(&world, &wanted, Mode::Act, None, &mut memory));
+            lab.lock().unwrap().advance_to(world.clock.now() + Millis::seconds(30));
+        }
+    };
     let before = remotes.head();
-    assert!(!runs_until(world(true), &lab, heard), "a node heard of a controller that has no claim");
-    assert_eq!(remotes.head(), before);
-    assert!(runs_until(world(false), &lab, heard), "with the remote it goes on");
+    for take_over in [TakeOver::No, TakeOver::Yes] {
+        let error = wait(world.store.claim(take_over)).unwrap_err();
+        assert!(matches!(error, ClaimError::Unreachable(_)), "{error}");
+        assert_eq!(of_claim(&error), Handling::Again);
+        laps(20);
+        assert!(!heard(), "a node heard of a controller that has no claim");
+    }
+    assert_eq!((remotes.head(), line.pushes()), (before, 0));
+    line.set_down(false);
+    laps(20);
+    assert!(!heard(), "also with the remote there, nothing is done before the claim");
+    wait(world.store.claim(TakeOver::No)).unwrap();
+    laps(5);
+    assert!(heard(), "then it goes on");
 }

@@ -2,7 +2,7 @@
 
 use drydock_lab::{Fault, Rule};
 use drydock_model::desired::{BitsSource, Version};
-use drydock_model::ledger::{Event, Failure, Outcome};
+use drydock_model::ledger::{Failure, Outcome};
 use drydock_model::observed::{CommitPhase, MemberState, Phase};
 use drydock_model::order::{Act, Expect, Order, Receipt, StorageExpected, Unmet};
 use drydock_model::plan::Decision;
@@ -184,7 +184,7 @@ fn rule_11_a_refusal_proves_nothing() {
         case.pass(Millis::minutes(1));
         assert_eq!(case.says(), "send Vacate for N01 (hospital-north/1.ab12/1)");
     }
-    case.write(&Event::Cancelled(vacate.entry));
+    case.cancel(&vacate);
     assert!(case.says().starts_with("send Cancel"), "only the fence above it closes it: {}", case.says());
     assert_eq!(case.ledger.open.as_ref().and_then(|i| i.cancelled), Some(Stamp::At(NOON + Millis::minutes(3))));
 }

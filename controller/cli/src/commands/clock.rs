@@ -18,7 +18,9 @@ pub(super) fn run(args: &Clock, context: &mut Context) -> Result<Exit, Failure> 
         None => Said::ClockEverywhere { reason },
         Some(name) => {
             branch::find(&place, name)?;
-            let wrong = |e: drydock_model::ids::NameError| Failure::new(Exit::Usage, format!("{name:?} is no cluster: it {e}"), "see: drydock status");
+            let wrong = |e: drydock_model::ids::NameError| {
+                Failure::new(Exit::Usage, format!("{name:?} is no cluster: it {e}"), "see: drydock status")
+            };
             let cluster: ClusterName = name.parse().map_err(wrong)?;
             Said::Cluster { cluster, word: Word::Clock { reason } }
         }

@@ -50,7 +50,12 @@ pub(super) fn run(args: &History, context: &mut Context) -> Result<Exit, Failure
                 .iter()
                 .map(|i| {
                     let mine = format!("{}: ", args.cluster);
-                    vec![cell(short_time(&i.at)), cell(short(&i.commit)), cell(&i.by), cell(i.subject.strip_prefix(&mine).unwrap_or(&i.subject))]
+                    vec![
+                        cell(short_time(&i.at)),
+                        cell(short(&i.commit)),
+                        cell(&i.by),
+                        cell(i.subject.strip_prefix(&mine).unwrap_or(&i.subject)),
+                    ]
                 })
                 .collect();
             let text = table(&context.output, &["AT", "COMMIT", "BY", "WHAT"], &rows);

@@ -22,9 +22,11 @@ pub(super) fn run(args: &Init, context: &mut Context) -> Result<Exit, Failure> {
         false => init(&mut mirror, &branch, &config.name, &key, now, above),
     };
     let commit = made.map_err(|e| match &e {
-        InitError::Exists(_) => {
-            Failure::of(Exit::Usage, &e, "start the controller: drydock run --config FILE; or, after the branch was rewound: --adopt --above NUMBER")
-        }
+        InitError::Exists(_) => Failure::of(
+            Exit::Usage,
+            &e,
+            "start the controller: drydock run --config FILE; or, after the branch was rewound: --adopt --above NUMBER",
+        ),
         InitError::Absent(_) => Failure::of(Exit::Usage, &e, "drydock init --config FILE --above NUMBER makes it and claims above NUMBER"),
         InitError::Remote(_) => Failure::of(Exit::Unreachable, &e, "check status.remote and its credentials in the configuration"),
         InitError::Local(_) => Failure::of(Exit::Local, &e, "check stateDirectory in the configuration"),

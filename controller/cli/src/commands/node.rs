@@ -16,7 +16,8 @@ pub(super) fn run(args: &Node, context: &mut Context) -> Result<Exit, Failure> {
     };
     let reason = word::reason(&word.word)?;
     let wrong = |what: String| Failure::new(Exit::Usage, what, "write the node's short name, as drydock status -o wide shows it");
-    let node: NodeName = word.node.parse().map_err(|e: drydock_model::ids::NameError| wrong(format!("{:?} is no node: it {e}", word.node)))?;
+    let node: NodeName =
+        word.node.parse().map_err(|e: drydock_model::ids::NameError| wrong(format!("{:?} is no node: it {e}", word.node)))?;
     let mut place = Place::open(context, &word.repository, usual_base())?;
     let cluster = cluster_of(&place, word, &node)?;
     let spoken = match args {
@@ -38,15 +39,20 @@ fn cluster_of(place: &Place, word: &NodeWord, node: &NodeName) -> Result<Cluster
         let Ok(status) = branch::status(mirror, tip, &folder) else { continue };
         let has = status.status.nodes.iter().any(|n| n.name == node.as_str());
         let asked = word.cluster.as_ref().is_none_or(|c| *c == status.metadata.name);
-        if has && asked && let Ok(name) = status.metadata.name.parse::<ClusterName>() {
+        if has
+            && asked
+            && let Ok(name) = status.metadata.name.parse::<ClusterName>()
+        {
             having.push(name);
         }
     }
     match (having.as_slice(), &word.cluster) {
         ([one], _) => Ok(one.clone()),
-        ([], Some(cluster)) => {
-            Err(Failure::new(Exit::Usage, format!("cluster {cluster:?} has no node {node}"), format!("see: drydock status {cluster} -o wide")))
-        }
+        ([], Some(cluster)) => Err(Failure::new(
+            Exit::Usage,
+            format!("cluster {cluster:?} has no node {node}"),
+            format!("see: drydock status {cluster} -o wide"),
+        )),
         ([], None) => Err(Failure::new(Exit::Usage, format!("no cluster has a node {node}"), "see: drydock status -o wide")),
         (many, _) => {
             let names: Vec<&str> = many.iter().map(ClusterName::as_str).collect();

@@ -14,11 +14,11 @@ use drydock_model::desired::{NodeOrder, Standing};
 use drydock_model::ids::ClusterName;
 use drydock_model::paths::{self, NoRoute};
 use drydock_model::time::Timestamp;
-use drydock_spec::{ClusterSpec, Diagnostic};
 use drydock_spec::wire::answer::{PlanAnswer, PlannedCluster, PlannedNode};
 use drydock_spec::wire::facts::Facts;
 use drydock_spec::wire::message::short;
 use drydock_spec::wire::{folder, rfc3339};
+use drydock_spec::{ClusterSpec, Diagnostic};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn run(args: &Plan, context: &mut Context) -> Result<Exit, Failure> {
@@ -41,8 +41,14 @@ pub(super) fn run(args: &Plan, context: &mut Context) -> Result<Exit, Failure> {
     }
     let exit = if after.any_error() || held { Exit::Found } else { Exit::Fine };
     let problems = after.diagnostics().map(Diagnostic::told).collect();
-    let answer =
-        PlanAnswer { api_version: API_VERSION.to_owned(), kind: "ChangePlan".to_owned(), base: text_of(place.desired), items, unchanged, problems };
+    let answer = PlanAnswer {
+        api_version: API_VERSION.to_owned(),
+        kind: "ChangePlan".to_owned(),
+        base: text_of(place.desired),
+        items,
+        unchanged,
+        problems,
+    };
     match args.output {
         Form::Json => say_json(context, &answer)?,
         Form::Text => {

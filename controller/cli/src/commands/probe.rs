@@ -13,8 +13,8 @@ use drydock_git::{Mirror, Oid};
 use drydock_lab::process::Client;
 use drydock_model::fact::Fact;
 use drydock_model::observed::{ClusterService, DiskState, NodeFacts, Observed, WorkerState};
-use drydock_spec::{ClusterSpec, Transport};
 use drydock_model::time::Millis;
+use drydock_spec::{ClusterSpec, Transport};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -34,7 +34,11 @@ pub(super) fn run(args: &Probe, context: &mut Context) -> Result<Exit, Failure> 
     let observed = match (spec.connection.transport, &config.lab) {
         (Transport::Lab, Some(socket)) => look(socket, &wanted)?,
         (Transport::Lab, None) => {
-            return Err(Failure::new(Exit::Configuration, "the cluster is simulated, and no lab is configured", "set lab.socket in the configuration"));
+            return Err(Failure::new(
+                Exit::Configuration,
+                "the cluster is simulated, and no lab is configured",
+                "set lab.socket in the configuration",
+            ));
         }
         (other @ (Transport::WinRM | Transport::SSH), _) => {
             let what = format!("{} is reached by {other}, which this version cannot yet", args.cluster);
@@ -50,7 +54,11 @@ fn spec(mirror: &Mirror, newest: Oid, cluster: &str) -> Result<ClusterSpec, Fail
     let desired = Desired::check(Files::of_commit(mirror, newest)?);
     let names: Vec<String> = desired.clusters.values().map(|c| c.desired.cluster.to_string()).collect();
     desired.clusters.into_values().find(|c| c.desired.cluster.as_str() == cluster).ok_or_else(|| {
-        let todo = if names.is_empty() { "no cluster's file counts; see: drydock validate".to_owned() } else { format!("clusters are: {}", names.join(", ")) };
+        let todo = if names.is_empty() {
+            "no cluster's file counts; see: drydock validate".to_owned()
+        } else {
+            format!("clusters are: {}", names.join(", "))
+        };
         Failure::new(Exit::Usage, format!("no file that counts describes a cluster {cluster:?}"), todo)
     })
 }
@@ -104,7 +112,8 @@ fn show(context: &mut Context, observed: &Observed) {
 }
 
 fn row(name: &str, facts: &NodeFacts) -> Vec<crate::table::Cell> {
-    let memory = |say: fn(&drydock_model::observed::Memory) -> Option<String>| told(&facts.memory, |m| say(m).unwrap_or_else(|| "-".to_owned()));
+    let memory =
+        |say: fn(&drydock_model::observed::Memory) -> Option<String>| told(&facts.memory, |m| say(m).unwrap_or_else(|| "-".to_owned()));
     vec![
         cell(name),
         cell(told(&facts.build, ToString::to_string)),

@@ -183,10 +183,10 @@ pub(super) fn short_time(text: &str) -> String {
     }
 }
 
-/// `3m ago`; what is no instant as it is.
+/// `3m ago`; the time itself where our clock is behind it; what is no instant as it is.
 pub(super) fn ago(now: Timestamp, text: &str) -> String {
     match instant(text) {
-        Some(at) if at > now => format!("in {}", at.since(now)),
+        Some(at) if at > now => short_time(text),
         Some(at) => format!("{} ago", now.since(at)),
         None => text.to_owned(),
     }

@@ -9,7 +9,7 @@ use crate::output::Paint;
 use crate::place::{Place, usual_base};
 use drydock_spec::wire::condition::{ConditionKind, Truth};
 use drydock_spec::wire::message::short;
-use drydock_spec::wire::one_line;
+use drydock_spec::wire::{instant, one_line};
 use drydock_spec::wire::status::{ClusterStatus, Node};
 
 /// Characters of a line.
@@ -35,7 +35,9 @@ pub(super) fn run(args: &Why, context: &mut Context) -> Result<Exit, Failure> {
     lines.push(row("call", &call(wanted.desired.contact.as_deref(), wanted.desired.change.as_deref())));
     lines.extend(status.status.warnings.iter().map(|w| row("mind", w)));
     let now = context.clock.now();
-    lines.push(row("seen", &format!("{} ({})", status.status.observed.to, ago(now, &status.status.observed.to))));
+    let seen = &status.status.observed.to;
+    let age = if instant(seen).is_some_and(|at| at > now) { "ahead of this machine's clock".to_owned() } else { ago(now, seen) };
+    lines.push(row("seen", &format!("{seen} ({age})")));
     let held = needs_a_person(&status);
     let title = context.output.paint(&status.metadata.name, if held { Paint::Red } else { Paint::Plain });
     context.output.say(&title);
@@ -74,7 +76,9 @@ fn todo(status: &ClusterStatus) -> String {
     let is = |kind| status.status.conditions.iter().find(|c| c.kind == kind && c.status == Truth::True);
     match (&status.status.hold, is(ConditionKind::Stalled), is(ConditionKind::Ready)) {
         (Some(hold), _, _) => hold.way_out.clone(),
-        (None, Some(_), _) if status.status.problem.is_some() => "mend the file in a pull request; drydock validate shows the same before merging".to_owned(),
+        (None, Some(_), _) if status.status.problem.is_some() => {
+            "mend the file in a pull request; drydock validate shows the same before merging".to_owned()
+        }
         (None, Some(stalled), _) => stalled.message.clone(),
         (None, None, Some(_)) => "nothing".to_owned(),
         (None, None, None) if is(ConditionKind::Reconciling).is_some() => "nothing; it goes on by itself".to_owned(),

@@ -25,7 +25,11 @@ fn check_in(world: &World, directory: &Path, line: &str, expect: Expect) {
 fn a_good_fleet_is_told_to_be_good() {
     let world = World::bare();
     let clone = world.clone();
-    check_in(&world, &clone, "validate", expect![[r#"
+    check_in(
+        &world,
+        &clone,
+        "validate",
+        expect![[r#"
         warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way, or for a stretched cluster, which has no other path
           --> clusters/hospitals/hospital-north.yaml:13:3
            |
@@ -44,8 +48,13 @@ fn a_good_fleet_is_told_to_be_good() {
 
         2 files: good, 2 warnings
         --- exit 0
-    "#]]);
-    check_in(&world, &clone, "validate clusters/shops/till-042.yaml", expect![[r#"
+    "#]],
+    );
+    check_in(
+        &world,
+        &clone,
+        "validate clusters/shops/till-042.yaml",
+        expect![[r#"
         warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way, or for a stretched cluster, which has no other path
           --> clusters/shops/till-042.yaml:11:3
            |
@@ -56,20 +65,28 @@ fn a_good_fleet_is_told_to_be_good() {
 
         1 file: good, 1 warning
         --- exit 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn all_problems_of_all_files_are_shown_with_carets() {
     let world = World::bare();
     let clone = world.clone();
-    write(&clone, &[
-        ("clusters/shops/till-042.yaml", "apiVersion: drydock/v1alpha1\nkind: Cluster\nmetadata: {name: Till}\nspec:\n  nodse: []\n"),
-        ("clusters/shops/old.yml", "x"),
-        ("clusters/twin.yaml", &HOSPITAL.replace("N0", "M0")),
-    ]);
+    write(
+        &clone,
+        &[
+            ("clusters/shops/till-042.yaml", "apiVersion: drydock/v1alpha1\nkind: Cluster\nmetadata: {name: Till}\nspec:\n  nodse: []\n"),
+            ("clusters/shops/old.yml", "x"),
+            ("clusters/twin.yaml", &HOSPITAL.replace("N0", "M0")),
+        ],
+    );
     std::os::unix::fs::symlink("till-042.yaml", clone.join("clusters/shops/link.yaml")).unwrap();
-    check_in(&world, &clone, "validate", expect![[r#"
+    check_in(
+        &world,
+        &clone,
+        "validate",
+        expect![[r#"
         warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way, or for a stretched cluster, which has no other path
           --> clusters/hospitals/hospital-north.yaml:13:3
            |
@@ -152,7 +169,8 @@ fn all_problems_of_all_files_are_shown_with_carets() {
 
         5 files: 9 errors, 2 warnings
         --- exit 1
-    "#]]);
+    "#]],
+    );
     let json: Value = serde_json::from_str(&world.run_in(&clone, "validate -o json").out).unwrap();
     assert_eq!((json["kind"].as_str(), json["files"].as_u64()), (Some("Validation"), Some(5)));
     let problems = json["problems"].as_array().unwrap();
@@ -163,24 +181,39 @@ fn all_problems_of_all_files_are_shown_with_carets() {
 fn validate_says_when_there_is_nothing_to_check() {
     let world = World::bare();
     fs::create_dir(world.path("empty")).unwrap();
-    check_in(&world, &world.path("empty"), "validate", expect![[r#"
+    check_in(
+        &world,
+        &world.path("empty"),
+        "validate",
+        expect![[r#"
         --- standard error
         drydock: there is no fleet.yaml and no clusters/**.yaml here
           name the folder that holds fleet.yaml and clusters/, or a file of it
         --- exit 2
-    "#]]);
-    check_in(&world, &world.path("empty"), "validate nowhere.yaml", expect![[r#"
+    "#]],
+    );
+    check_in(
+        &world,
+        &world.path("empty"),
+        "validate nowhere.yaml",
+        expect![[r#"
         --- standard error
         drydock: there is no DIR/empty/nowhere.yaml
           check the spelling; a fleet repository's folder will do as well
         --- exit 2
-    "#]]);
-    check_in(&world, &world.path(""), "validate empty empty", expect![[r#"
+    "#]],
+    );
+    check_in(
+        &world,
+        &world.path(""),
+        "validate empty empty",
+        expect![[r#"
         --- standard error
         drydock: several folders, or folders and files, cannot be checked at once
           name the folder of one fleet repository, or files of one
         --- exit 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -188,11 +221,20 @@ fn a_configuration_is_checked_by_its_own_rules() {
     let world = World::bare();
     let good = "apiVersion: drydock/v1alpha1\nkind: ControllerConfiguration\nname: north\ndesired: {remote: fleet.git}\nstateDirectory: state\nsigningKey: key\n";
     write(&world.path(""), &[("good.yaml", good), ("bad.yaml", &good.replace("signingKey", "signingkey"))]);
-    check_in(&world, &world.path(""), "validate good.yaml", expect![[r#"
+    check_in(
+        &world,
+        &world.path(""),
+        "validate good.yaml",
+        expect![[r#"
         1 file: all good
         --- exit 0
-    "#]]);
-    check_in(&world, &world.path(""), "validate bad.yaml", expect![[r#"
+    "#]],
+    );
+    check_in(
+        &world,
+        &world.path(""),
+        "validate bad.yaml",
+        expect![[r#"
         error[DD0202]: the file lacks the field `signingKey`
          --> bad.yaml:1:1
           |
@@ -211,14 +253,19 @@ fn a_configuration_is_checked_by_its_own_rules() {
 
         1 file: 2 errors
         --- exit 1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_plan_tells_old_and_new_target_and_what_it_means_for_each_node() {
     let world = World::with(&sample::installing());
     let clone = world.clone();
-    check_in(&world, &clone, "plan", expect![[r#"
+    check_in(
+        &world,
+        &clone,
+        "plan",
+        expect![[r#"
         compared with main (COMMIT-10-)
 
         no cluster would change
@@ -241,27 +288,30 @@ fn a_plan_tells_old_and_new_target_and_what_it_means_for_each_node() {
 
         2 files: good, 2 warnings
         --- exit 0
-    "#]]);
+    "#]],
+    );
     let path = "clusters/hospitals/hospital-north.yaml";
     let newer = HOSPITAL
         .replace("minimumBuild: \"25398.1611\"", "version: 24H2")
         .replace("windowsUpdate: {}", "media:\n      path: D:\\Media\\24H2")
         .replace("duration: 40h", "duration: 30h");
     write(&clone, &[(path, &newer)]);
-    check_in(&world, &clone, "plan", expect![[r#"
+    check_in(
+        &world,
+        &clone,
+        "plan",
+        expect![[r#"
         compared with main (COMMIT-10-)
 
         changed hospital-north: 23H2 (25398.1611 or later) → 24H2  (clusters/hospitals/hospital-north.yaml)
           source: Windows Update → media in D:\Media\24H2
           windows: weekly on Saturday at 20:00 for 1d16h (Europe/Berlin) → weekly on Saturday at 20:00 for 1d6h (Europe/Berlin)
           N01 runs 25398.1611: the cluster would be held: 25398.1611 is too old for 24H2, which needs later than 25398.1611; install current updates first (Microsoft: Upgrade Azure Stack HCI OS to version 24H2 via PowerShell (2026-05-01))
-          N02 runs 20349.3692: would be upgraded from 22H2 (Microsoft: Upgrade Azure Stack HCI OS to version 24H2 via PowerShell (2026-05-01))
-          N03 runs 20349.3692: would be upgraded from 22H2 (Microsoft: Upgrade Azure Stack HCI OS to version 24H2 via PowerShell (2026-05-01))
-          N04 runs 20349.3692: would be upgraded from 22H2 (Microsoft: Upgrade Azure Stack HCI OS to version 24H2 via PowerShell (2026-05-01))
+          N02, N03, N04 run 20349.3692: would be upgraded from 22H2 (Microsoft: Upgrade Azure Stack HCI OS to version 24H2 via PowerShell (2026-05-01))
           work could begin at 11-28 19:00Z
           mind: N02 is out just now; it is finished or brought back first
 
-        1 cluster would not change
+        1 other cluster would not change
 
         warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way, or for a stretched cluster, which has no other path
           --> clusters/shops/till-042.yaml:11:3
@@ -273,7 +323,8 @@ fn a_plan_tells_old_and_new_target_and_what_it_means_for_each_node() {
 
         2 files: good, 1 warning
         --- exit 1
-    "#]]);
+    "#]],
+    );
     let said = world.run_in(&clone, "plan -o json");
     let json: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!((json["items"].as_array().map(Vec::len), json["unchanged"].as_u64()), (Some(1), Some(1)));
@@ -285,26 +336,31 @@ fn a_plan_shows_new_removed_and_refused_clusters() {
     let world = World::with(&sample::converged());
     let clone = world.clone();
     fs::remove_file(clone.join("clusters/shops/till-042.yaml")).unwrap();
-    write(&clone, &[
-        ("clusters/new.yaml", &crate::harness::TILL.replace("till-042", "new").replace("T1", "X1").replace("T2", "X2")),
-        ("clusters/hospitals/hospital-north.yaml", &HOSPITAL.replace("23", "32").replace("25398", "12345")),
-    ]);
-    check_in(&world, &clone, "plan", expect![[r#"
+    write(
+        &clone,
+        &[
+            ("clusters/new.yaml", &crate::harness::TILL.replace("till-042", "new").replace("T1", "X1").replace("T2", "X2")),
+            ("clusters/hospitals/hospital-north.yaml", &HOSPITAL.replace("23", "32").replace("25398", "12345")),
+        ],
+    );
+    check_in(
+        &world,
+        &clone,
+        "plan",
+        expect![[r#"
         compared with main (COMMIT-10-)
 
         refused hospital-north: stays on 23H2 (25398.1611 or later)  (clusters/hospitals/hospital-north.yaml)
           mind: the new file does not count; the cluster would stay on the last good one
 
         added new: → 23H2  (clusters/new.yaml)
-          X1 runs unknown: not observed yet; it is checked before anything begins
-          X2 runs unknown: not observed yet; it is checked before anything begins
+          X1, X2 run unknown builds: not observed yet; it is checked before anything begins
           work could begin at 11-24 01:17Z
           mind: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way, or for a stretched cluster, which has no other path
 
         removed till-042: 23H2, no longer cared for  (clusters/shops/till-042.yaml)
           mind: nothing new would begin; a node that is out is brought back
 
-        0 clusters would not change
 
         error[DD0310]: 12345.1611 is no build of a known release
           --> clusters/hospitals/hospital-north.yaml:14:19
@@ -324,31 +380,46 @@ fn a_plan_shows_new_removed_and_refused_clusters() {
 
         2 files: 1 error, 1 warning
         --- exit 1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_plan_needs_a_working_tree_with_a_fleet() {
     let world = World::bare();
-    check_in(&world, &world.path("fleet.git"), "plan", expect![[r#"
+    check_in(
+        &world,
+        &world.path("fleet.git"),
+        "plan",
+        expect![[r#"
         --- standard error
         drydock: there is no working tree here
           name its folder: drydock plan FOLDER; or run this inside a clone
         --- exit 2
-    "#]]);
+    "#]],
+    );
     fs::create_dir(world.path("empty")).unwrap();
-    check_in(&world, &world.path("fleet.git"), "plan ../empty", expect![[r#"
+    check_in(
+        &world,
+        &world.path("fleet.git"),
+        "plan ../empty",
+        expect![[r#"
         --- standard error
         drydock: DIR/fleet.git/../empty has no fleet.yaml and no clusters/**.yaml
           name the folder of a fleet repository's working tree
         --- exit 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn schemas_are_listed_and_printed() {
     let world = World::bare();
-    check_in(&world, &world.path(""), "schema", expect![[r#"
+    check_in(
+        &world,
+        &world.path(""),
+        "schema",
+        expect![[r#"
         cluster
         fleet
         problems
@@ -361,15 +432,21 @@ fn schemas_are_listed_and_printed() {
         controller
         controller-config
         --- exit 0
-    "#]]);
+    "#]],
+    );
     let schema: serde_json::Value = serde_json::from_str(&world.run("schema answer-status").out).unwrap();
     assert_eq!(schema["title"], "StatusAnswer");
-    check_in(&world, &world.path(""), "schema nonsense", expect![[r#"
+    check_in(
+        &world,
+        &world.path(""),
+        "schema nonsense",
+        expect![[r#"
         --- standard error
         drydock: there is no schema "nonsense"
           schemas are: cluster, fleet, problems, cluster-facts, cluster-status, answer-history, answer-plan, answer-status, answer-validate, controller, controller-config
         --- exit 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -382,25 +459,36 @@ fn completions_and_the_manual_know_every_command() {
         assert!(man.contains(&format!("DRYDOCK {}", command.to_uppercase())), "{command}");
     }
     assert!(man.contains("another controller holds the status branch"), "exit codes");
-    check_in(&world, &world.path(""), "completions nonsense", expect![[r#"
+    check_in(
+        &world,
+        &world.path(""),
+        "completions nonsense",
+        expect![[r#"
         --- standard error
         error: invalid value 'nonsense' for '<SHELL>'
           [possible values: bash, elvish, fish, powershell, zsh]
 
         For more information, try '--help'.
         --- exit 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn help_names_every_command_and_exit_code() {
     let world = World::bare();
-    check_in(&world, &world.path(""), "--help", expect![[r#"
+    check_in(
+        &world,
+        &world.path(""),
+        "--help",
+        expect![[r#"
         Operating system upgrades of Windows failover clusters by pull request
 
         Usage: drydock <COMMAND>
 
         Commands:
+          demo         See it work: a fleet repository, simulated clusters, a controller, and two pull
+                       requests, in a minute
           run          Run a controller: watch the fleet repository and upgrade its clusters
           init         Make the status branch, once per fleet
           validate     Check files of a fleet repository
@@ -432,53 +520,63 @@ fn help_names_every_command_and_exit_code() {
           8  the repository was written by a newer Drydock; upgrade this one
           9  a fault in Drydock itself; please report it
         --- exit 0
-    "#]]);
-    check_in(&world, &world.path(""), "status --help", expect![[r#"
-        Show how clusters stand
+    "#]],
+    );
+    check_in(
+        &world,
+        &world.path(""),
+        "status --help",
+        expect![[r#"
+            Show how clusters stand
 
-        Usage: drydock status [OPTIONS] [CLUSTER]...
+            Usage: drydock status [OPTIONS] [CLUSTER]...
 
-        Arguments:
-          [CLUSTER]...
-                  Only these clusters
+            Arguments:
+              [CLUSTER]...
+                      Only these clusters
 
-        Options:
-          -w, --watch
-                  Show it again whenever it changes
+            Options:
+              -w, --watch
+                      Show it again whenever it changes
 
-          -o, --output <OUTPUT>
-                  How to answer
+              -o, --output <OUTPUT>
+                      How to answer
 
-                  Possible values:
-                  - table: One line per cluster
-                  - wide:  And one line per node
-                  - json:  For tools; see `drydock schema`
-                  - yaml:  As the status files have it
-          
-                  [default: table]
+                      Possible values:
+                      - table: One line per cluster
+                      - wide:  And one line per node
+                      - json:  For tools; see `drydock schema`
+                      - yaml:  As the status files have it
 
-          -h, --help
-                  Print help (see a summary with '-h')
+                      [default: table]
 
-        Repository:
-              --repository <REPOSITORY>
-                  The fleet repository: a path or a URL. The `origin` of the clone around the current
-                  directory when left out
+              -h, --help
+                      Print help (see a summary with '-h')
 
-              --status-branch <BRANCH>
-                  The status branch. What fleet.yaml says, or drydock/status, when left out
+            Repository:
+                  --repository <REPOSITORY>
+                      The fleet repository: a path or a URL. The `origin` of the clone around the current
+                      directory when left out
 
-              --ssh-key <FILE>
-                  The SSH private key for ssh:// remotes. The agent's when left out
+                  --status-branch <BRANCH>
+                      The status branch. What fleet.yaml says, or drydock/status, when left out
 
-              --token-file <FILE>
-                  A file whose first line is the token for https:// remotes
+                  --ssh-key <FILE>
+                      The SSH private key for ssh:// remotes. The agent's when left out
 
-              --ca-file <FILE>
-                  Certificates (PEM) trusted beside the system's
-        --- exit 0
-    "#]]);
-    check_in(&world, &world.path(""), "statsu", expect![[r#"
+                  --token-file <FILE>
+                      A file whose first line is the token for https:// remotes
+
+                  --ca-file <FILE>
+                      Certificates (PEM) trusted beside the system's
+            --- exit 0
+        "#]],
+    );
+    check_in(
+        &world,
+        &world.path(""),
+        "statsu",
+        expect![[r#"
         --- standard error
         error: unrecognized subcommand 'statsu'
 
@@ -488,7 +586,8 @@ fn help_names_every_command_and_exit_code() {
 
         For more information, try '--help'.
         --- exit 2
-    "#]]);
+    "#]],
+    );
 }
 
 fn configured(world: &World) {
@@ -503,29 +602,49 @@ fn configured(world: &World) {
 fn init_makes_the_branch_once() {
     let world = World::bare();
     configured(&world);
-    check_in(&world, &world.path(""), "init --config north.yaml", expect![[r#"
+    check_in(
+        &world,
+        &world.path(""),
+        "init --config north.yaml",
+        expect![[r#"
         drydock/status begun at DIR/fleet.git (commit COMMIT)
         next: drydock run --config north.yaml
         --- exit 0
-    "#]]);
-    check_in(&world, &world.path(""), "init --config north.yaml", expect![[r#"
+    "#]],
+    );
+    check_in(
+        &world,
+        &world.path(""),
+        "init --config north.yaml",
+        expect![[r#"
         --- standard error
         drydock: the branch refs/heads/drydock/status is there already; nothing was done
           start the controller: drydock run --config FILE; or, after the branch was rewound: --adopt --above NUMBER
         --- exit 2
-    "#]]);
+    "#]],
+    );
     let (mirror, _, tip) = world.mirror("drydock/status");
     assert_eq!(mirror.commit(tip.unwrap()).unwrap().parents, []);
-    check_in(&world, &world.path(""), "status", expect![[r#"
+    check_in(
+        &world,
+        &world.path(""),
+        "status",
+        expect![[r#"
         --- standard error
         drydock: DIR/ is not a git repository; check the spelling, or make one with `git init --bare`
           name the fleet repository with --repository, or run this inside a clone of it
         --- exit 2
-    "#]]);
-    check_in(&world, &world.path("fleet.git"), "status", expect![[r#"
+    "#]],
+    );
+    check_in(
+        &world,
+        &world.path("fleet.git"),
+        "status",
+        expect![[r#"
         no cluster has a status yet
         --- exit 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -534,14 +653,25 @@ fn init_and_run_need_a_good_configuration_and_a_key() {
     configured(&world);
     let init = world.run_in(&world.path(""), "init --config nowhere.yaml").all();
     assert_eq!(world.run_in(&world.path(""), "run --config nowhere.yaml").all(), init);
-    expect![[""]].assert_eq(&init);
+    expect![[r#"
+        --- standard error
+        drydock: DIR/nowhere.yaml cannot be read: No such file or directory (os error 2)
+          name the controller's configuration with --config; drydock schema controller-config says what it holds
+        --- exit 3
+    "#]]
+    .assert_eq(&init);
     write(&world.path(""), &[("key", "nonsense")]);
-    check_in(&world, &world.path(""), "init --config north.yaml", expect![[r#"
+    check_in(
+        &world,
+        &world.path(""),
+        "init --config north.yaml",
+        expect![[r#"
         --- standard error
         drydock: DIR/key: this is not an OpenSSH private key (make one with `ssh-keygen -t ed25519`)
           make one with: ssh-keygen -t ed25519 -N '' -f FILE; and name it as signingKey; a passphrase goes into DRYDOCK_KEY_PASSPHRASE
         --- exit 3
-    "#]]);
+    "#]],
+    );
     assert_eq!(world.run_in(&world.path(""), "init --config north.yaml --adopt").exit, Exit::Usage, "--adopt needs --above");
 }
 
@@ -549,18 +679,28 @@ fn init_and_run_need_a_good_configuration_and_a_key() {
 fn a_probe_without_its_lab_knows_nothing_and_says_why() {
     let world = World::bare();
     configured(&world);
-    check_in(&world, &world.path(""), "probe till-042 --config north.yaml", expect![[r#"
+    check_in(
+        &world,
+        &world.path(""),
+        "probe till-042 --config north.yaml",
+        expect![[r#"
         NODE  BUILD                  UP                     SERVICE                FENCE                  MARKER                 WORKER                 SETUP                  FREE
         T1    unknown (unreachable)  unknown (unreachable)  unknown (unreachable)  unknown (unreachable)  unknown (unreachable)  unknown (unreachable)  unknown (unreachable)  unknown (unreachable)
         T2    unknown (unreachable)  unknown (unreachable)  unknown (unreachable)  unknown (unreachable)  unknown (unreachable)  unknown (unreachable)  unknown (unreachable)  unknown (unreachable)
         cluster, through nobody: unknown (unreachable); level unknown (unreachable)
         highest epoch that a node remembers: none
         --- exit 1
-    "#]]);
-    check_in(&world, &world.path(""), "probe nowhere --config north.yaml", expect![[r#"
+    "#]],
+    );
+    check_in(
+        &world,
+        &world.path(""),
+        "probe nowhere --config north.yaml",
+        expect![[r#"
         --- standard error
         drydock: no file that counts describes a cluster "nowhere"
           clusters are: hospital-north, till-042
         --- exit 2
-    "#]]);
+    "#]],
+    );
 }

@@ -13,26 +13,41 @@ fn check(world: &World, line: &str, expect: Expect) {
 
 #[test]
 fn status_is_one_line_per_cluster() {
-    check(&World::with(&sample::installing()), "status", expect![[r#"
+    check(
+        &World::with(&sample::installing()),
+        "status",
+        expect![[r#"
         CLUSTER         READY  TARGET  DONE  WINDOW              SEEN    STATE
         hospital-north  False  23H2    1/4   until 11-24 04:00Z  5m ago  waits for Install on N02, 43 % done
         --- exit 0
-    "#]]);
-    check(&World::with(&sample::held()), "status", expect![[r#"
+    "#]],
+    );
+    check(
+        &World::with(&sample::held()),
+        "status",
+        expect![[r#"
         CLUSTER         READY  TARGET  DONE  WINDOW              SEEN    STATE
         hospital-north  False  23H2    1/4   opens 11-27 21:12Z  5m ago  HELD: N02 failed at Restart: the node came back on its old build
         --- exit 1
-    "#]]);
-    check(&World::with(&sample::converged()), "status hospital-north", expect![[r#"
+    "#]],
+    );
+    check(
+        &World::with(&sample::converged()),
+        "status hospital-north",
+        expect![[r#"
         CLUSTER         READY  TARGET  DONE  WINDOW       SEEN    STATE
         hospital-north  True   23H2    4/4   always open  5m ago  converged
         --- exit 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn wide_status_adds_one_line_per_node() {
-    check(&World::with(&sample::held()), "status -o wide", expect![[r#"
+    check(
+        &World::with(&sample::held()),
+        "status -o wide",
+        expect![[r#"
         CLUSTER         READY  TARGET  DONE  WINDOW              SEEN    STATE
         hospital-north  False  23H2    1/4   opens 11-27 21:12Z  5m ago  HELD: N02 failed at Restart: the node came back on its old build
 
@@ -42,7 +57,8 @@ fn wide_status_adds_one_line_per_node() {
         hospital-north  N03   20349.3692  Pending  -     -      -      5m2s ago  waits for N02
         hospital-north  N04   unknown     Unknown  -     -      -      unknown   does not answer
         --- exit 1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -103,7 +119,10 @@ fn status_may_live_in_another_repository_that_fleet_yaml_names() {
 
 #[test]
 fn why_says_what_blocks_what_to_do_and_whom_to_call() {
-    check(&World::with(&sample::held()), "why hospital-north", expect![[r#"
+    check(
+        &World::with(&sample::held()),
+        "why hospital-north",
+        expect![[r#"
         hospital-north
           wants   every node on 23H2 (25398.1611 or later), says clusters/hospitals/hospital-north.yaml of COMMIT-10-
           stands  HELD, a person is needed: N02 failed at Restart: the node came back on its old build. 1 of 4 nodes run 23H2 (25398.1611 or later), 1 unknown
@@ -118,8 +137,12 @@ fn why_says_what_blocks_what_to_do_and_whom_to_call() {
           mind    23H2 is out of support since April 2026 (clusters/hospitals/hospital-north.yaml:14)
           seen    2026-11-24T01:12:00Z (5m ago)
         --- exit 1
-    "#]]);
-    check(&World::with(&sample::installing()), "why hospital-north", expect![[r#"
+    "#]],
+    );
+    check(
+        &World::with(&sample::installing()),
+        "why hospital-north",
+        expect![[r#"
         hospital-north
           wants   every node on 23H2 (25398.1611 or later), says clusters/hospitals/hospital-north.yaml of COMMIT-10-
           stands  1 of 4 nodes run 23H2 (25398.1611 or later). Waiting for Install on N02, 43 % done
@@ -134,8 +157,12 @@ fn why_says_what_blocks_what_to_do_and_whom_to_call() {
           mind    23H2 is out of support since April 2026 (clusters/hospitals/hospital-north.yaml:14)
           seen    2026-11-24T01:12:00Z (5m ago)
         --- exit 0
-    "#]]);
-    check(&World::with(&sample::converged_with_a_bad_newest_file()), "why hospital-north", expect![[r#"
+    "#]],
+    );
+    check(
+        &World::with(&sample::converged_with_a_bad_newest_file()),
+        "why hospital-north",
+        expect![[r#"
         hospital-north
           wants   every node on 23H2 (25398.1611 or later), says clusters/hospitals/hospital-north.yaml of COMMIT-10-
           stands  All 4 nodes run 23H2 (25398.1611 or later), but the newest file is refused
@@ -154,30 +181,43 @@ fn why_says_what_blocks_what_to_do_and_whom_to_call() {
           9 | maintainance:
             | ^^^^^^^^^^^^
         --- exit 1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn an_unknown_cluster_is_answered_with_those_that_are_known() {
     let world = World::with(&sample::installing());
-    check(&world, "why hospital", expect![[r#"
+    check(
+        &world,
+        "why hospital",
+        expect![[r#"
         --- standard error
         drydock: no status of a cluster "hospital" is on the status branch
           did you mean: hospital-north
         --- exit 2
-    "#]]);
-    check(&world, "history nowhere", expect![[r#"
+    "#]],
+    );
+    check(
+        &world,
+        "history nowhere",
+        expect![[r#"
         --- standard error
         drydock: no status of a cluster "nowhere" is on the status branch
           clusters are: hospital-north
         --- exit 2
-    "#]]);
-    check(&world, "status nowhere", expect![[r#"
+    "#]],
+    );
+    check(
+        &world,
+        "status nowhere",
+        expect![[r#"
         --- standard error
         drydock: no status of a cluster "nowhere" is on the status branch
           clusters are: hospital-north
         --- exit 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -187,7 +227,10 @@ fn history_tells_entries_words_claims_and_foreign_commits_of_this_cluster() {
     world.commit("drydock/status", "Fix typo", &[("clusters/hospitals/hospital-north/status.yaml", "kind: nonsense\n")]);
     world.commit("drydock/status", "Elsewhere", &[("clusters/shops/till-042/note", "x\n")]);
     world.entry(&sample::converged());
-    check(&world, "history hospital-north", expect![[r#"
+    check(
+        &world,
+        "history hospital-north",
+        expect![[r#"
         AT            COMMIT      BY     WHAT
         11-24 01:12Z  COMMIT-10-  north  every node runs 23H2 (25398.1611 or later)
         11-24 01:12Z  COMMIT-10-  north  not written by Drydock: Fix typo
@@ -196,7 +239,8 @@ fn history_tells_entries_words_claims_and_foreign_commits_of_this_cluster() {
         11-24 01:12Z  COMMIT-10-  north  Claim 3 by controller north
         11-24 01:12Z  COMMIT-10-  north  Status branch begun by north
         --- exit 0
-    "#]]);
+    "#]],
+    );
     let json: HistoryAnswer = serde_json::from_str(&world.run("history hospital-north -o json -n 2").out).unwrap();
     assert_eq!((json.items.len(), json.more), (2, true));
     assert_eq!(json.items[0].outcome.as_deref(), Some("Applied"));
@@ -204,24 +248,36 @@ fn history_tells_entries_words_claims_and_foreign_commits_of_this_cluster() {
 
 #[test]
 fn without_a_status_branch_there_is_a_way_on() {
-    check(&World::bare(), "status", expect![[r#"
+    check(
+        &World::bare(),
+        "status",
+        expect![[r#"
         --- standard error
         drydock: DIR/fleet.git/ has no status branch drydock/status
           check --repository and --status-branch; a new fleet gets its branch from: drydock init --config FILE
         --- exit 2
-    "#]]);
-    check(&World::with(&sample::held()), "status --status-branch nowhere", expect![[r#"
+    "#]],
+    );
+    check(
+        &World::with(&sample::held()),
+        "status --status-branch nowhere",
+        expect![[r#"
         --- standard error
         drydock: DIR/fleet.git/ has no status branch nowhere
           check --repository and --status-branch; a new fleet gets its branch from: drydock init --config FILE
         --- exit 2
-    "#]]);
-    check(&World::with(&sample::held()), "status --status-branch ../x", expect![[r#"
+    "#]],
+    );
+    check(
+        &World::with(&sample::held()),
+        "status --status-branch ../x",
+        expect![[r#"
         --- standard error
         drydock: "../x" is not a branch name that git allows; see `git check-ref-format`
           give the branch's short name, for example: main
         --- exit 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -233,25 +289,38 @@ fn what_is_no_repository_is_told() {
         drydock: DIR/empty is not a git repository; check the spelling, or make one with `git init --bare`
           name the fleet repository with --repository, or run this inside a clone of it
         --- exit 2
-    "#]].assert_eq(&world.run_in(&world.path("empty"), "status").all());
-    check(&world, "status --repository /nowhere/at/all", expect![[r#"
+    "#]]
+    .assert_eq(&world.run_in(&world.path("empty"), "status").all());
+    check(
+        &world,
+        "status --repository /nowhere/at/all",
+        expect![[r#"
         --- standard error
         drydock: there is nothing at /nowhere/at/all; check the spelling, or make the repository with `git init --bare`
           name the fleet repository with --repository, or run this inside a clone of it
         --- exit 2
-    "#]]);
-    check(&world, "status --repository gopher://x/y", expect![[r#"
+    "#]],
+    );
+    check(
+        &world,
+        "status --repository gopher://x/y",
+        expect![[r#"
         --- standard error
         drydock: remotes of the kind "gopher" are not supported; use a path, file://, https://, ssh:// or user@host:path
           give --repository a path, or a URL that begins with https://, ssh:// or file://
         --- exit 2
-    "#]]);
-    check(&world, "status --repository https://user:secret@example.com/fleet", expect![[r#"
+    "#]],
+    );
+    check(
+        &world,
+        "status --repository https://user:secret@example.com/fleet",
+        expect![[r#"
         --- standard error
         drydock: the remote has a password in its address; take it out and name a token file or an environment variable instead
           give --repository a path, or a URL that begins with https://, ssh:// or file://
         --- exit 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -268,19 +337,27 @@ fn torn_and_newer_facts_are_told() {
     let world = World::with(&sample::installing());
     let path = "clusters/hospitals/hospital-north/facts.yaml";
     world.commit("drydock/status", "torn", &[(path, "schema: 1\nleast: 1\n")]);
-    check(&world, "why hospital-north", expect![[r#"
+    check(
+        &world,
+        "why hospital-north",
+        expect![[r#"
         --- standard error
         drydock: clusters/hospitals/hospital-north/facts.yaml: facts.yaml does not have the shape of schema 1: missing field `cluster`
           look at the branch with git log; a commit that Drydock did not write may have touched it
         --- exit 1
-    "#]]);
+    "#]],
+    );
     world.commit("drydock/status", "newer", &[(path, "schema: 2\nleast: 2\n")]);
-    check(&world, "why hospital-north", expect![[r#"
+    check(
+        &world,
+        "why hospital-north",
+        expect![[r#"
         --- standard error
         drydock: facts.yaml needs schema 2, and this drydock reads up to 1; upgrade it
           install a newer drydock
         --- exit 8
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -306,7 +383,10 @@ fn a_remote_that_went_away_leaves_what_was_fetched_and_says_so() {
     fs::rename(&server, world.path("moved.git")).unwrap();
     let after = world.run_in(&world.path(""), &line);
     assert_eq!(after.out, before.out);
-    expect![[""]].assert_eq(&after.err);
+    expect![[r#"
+        as fetched before; now: there is nothing at DIR/fleet.git; check the spelling, or make the repository with `git init --bare`
+    "#]]
+    .assert_eq(&after.err);
     let json: StatusAnswer = serde_json::from_str(&world.run_in(&world.path(""), &format!("{line} -o json")).out).unwrap();
     assert!(json.stale.is_some_and(|s| s.contains("there is nothing at")));
 }

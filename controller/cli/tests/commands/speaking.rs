@@ -34,10 +34,14 @@ fn key(world: &World) -> String {
 fn node_words_find_their_cluster_and_are_signed() {
     let world = World::with(&sample::held());
     let key = key(&world);
-    let said = spoken(&world, &format!("node retry N02 --reason disk_3_replaced {key}"), expect![[r#"
+    let said = spoken(
+        &world,
+        &format!("node retry N02 --reason disk_3_replaced {key}"),
+        expect![[r#"
         hospital-north: N02 gets fresh attempts (commit COMMIT)
         --- exit 0
-    "#]]);
+    "#]],
+    );
     expect![[r#"
         Some(
             Cluster {
@@ -52,11 +56,16 @@ fn node_words_find_their_cluster_and_are_signed() {
                 },
             },
         )
-    "#]].assert_debug_eq(&said);
-    let said = spoken(&world, &format!("node gone n04 --reason scrapped {key} --cluster hospital-north"), expect![[r#"
+    "#]]
+    .assert_debug_eq(&said);
+    let said = spoken(
+        &world,
+        &format!("node gone n04 --reason scrapped {key} --cluster hospital-north"),
+        expect![[r#"
         hospital-north: N04 is gone for good (commit COMMIT)
         --- exit 0
-    "#]]);
+    "#]],
+    );
     assert!(matches!(said, Some(Said::Cluster { .. })));
 }
 
@@ -64,49 +73,85 @@ fn node_words_find_their_cluster_and_are_signed() {
 fn a_node_that_is_nowhere_or_twice_is_not_spoken_of() {
     let world = World::with(&sample::held());
     let key = key(&world);
-    assert_eq!(spoken(&world, &format!("node retry N09 --reason x {key}"), expect![[r#"
+    assert_eq!(
+        spoken(
+            &world,
+            &format!("node retry N09 --reason x {key}"),
+            expect![[r#"
         --- standard error
         drydock: no cluster has a node N09
           see: drydock status -o wide
         --- exit 2
-    "#]]), None);
-    assert_eq!(spoken(&world, &format!("node retry N;2 --reason x {key}"), expect![[r#"
+    "#]]
+        ),
+        None
+    );
+    assert_eq!(
+        spoken(
+            &world,
+            &format!("node retry N;2 --reason x {key}"),
+            expect![[r#"
         --- standard error
         drydock: "N;2" is no node: it contains ';' (U+003B); only letters a-z, digits and '-' are allowed
           write the node's short name, as drydock status -o wide shows it
         --- exit 2
-    "#]]), None);
+    "#]]
+        ),
+        None
+    );
     let mut twin = ClusterStatus::of(&sample::converged());
     twin.metadata.name = "hospital-south".to_owned();
     world.commit("drydock/status", "x", &[("clusters/hospitals/hospital-south/status.yaml", &twin.encode())]);
-    assert_eq!(spoken(&world, &format!("node retry N02 --reason x {key}"), expect![[r#"
+    assert_eq!(
+        spoken(
+            &world,
+            &format!("node retry N02 --reason x {key}"),
+            expect![[r#"
         --- standard error
         drydock: 2 clusters have a node N02
           say which with --cluster: hospital-north, hospital-south
         --- exit 2
-    "#]]), None);
+    "#]]
+        ),
+        None
+    );
 }
 
 #[test]
 fn clock_words_go_to_one_cluster_or_to_all() {
     let world = World::with(&sample::held());
     let key = key(&world);
-    let all = spoken(&world, &format!("clock accept --reason NTP_was_wrong {key}"), expect![[r#"
+    let all = spoken(
+        &world,
+        &format!("clock accept --reason NTP_was_wrong {key}"),
+        expect![[r#"
         all clusters: the clock is right as it is (commit COMMIT)
         --- exit 0
-    "#]]);
+    "#]],
+    );
     assert_eq!(all, Some(Said::ClockEverywhere { reason: "NTP was wrong".to_owned() }));
-    let one = spoken(&world, &format!("clock accept --cluster hospital-north --reason x {key}"), expect![[r#"
+    let one = spoken(
+        &world,
+        &format!("clock accept --cluster hospital-north --reason x {key}"),
+        expect![[r#"
         hospital-north: the clock is right as it is (commit COMMIT)
         --- exit 0
-    "#]]);
+    "#]],
+    );
     assert!(matches!(one, Some(Said::Cluster { .. })));
-    assert_eq!(spoken(&world, &format!("clock accept --cluster nowhere --reason x {key}"), expect![[r#"
+    assert_eq!(
+        spoken(
+            &world,
+            &format!("clock accept --cluster nowhere --reason x {key}"),
+            expect![[r#"
         --- standard error
         drydock: no status of a cluster "nowhere" is on the status branch
           clusters are: hospital-north
         --- exit 2
-    "#]]), None);
+    "#]]
+        ),
+        None
+    );
 }
 
 #[test]
@@ -114,30 +159,52 @@ fn only_commits_that_are_there_can_be_accepted() {
     let world = World::with(&sample::held());
     let key = key(&world);
     let newest = world.commit("main", "rewritten", &[("README", "x")]);
-    let said = spoken(&world, &format!("accept {newest} --reason cleaned_up {key}"), expect![[r#"
+    let said = spoken(
+        &world,
+        &format!("accept {newest} --reason cleaned_up {key}"),
+        expect![[r#"
         revision COMMIT of the fleet is accepted (commit COMMIT)
         --- exit 0
-    "#]]);
+    "#]],
+    );
     assert_eq!(said, Some(Said::Accept { revision: newest.to_string().parse().unwrap(), reason: "cleaned up".to_owned() }));
     let foreign = world.commit("drydock/status", "by hand", &[("x", "y")]);
-    let said = spoken(&world, &format!("accept --status {foreign} --reason harmless {key}"), expect![[r#"
+    let said = spoken(
+        &world,
+        &format!("accept --status {foreign} --reason harmless {key}"),
+        expect![[r#"
         commit COMMIT of the status branch is accepted (commit COMMIT)
         --- exit 0
-    "#]]);
+    "#]],
+    );
     assert!(matches!(said, Some(Said::AcceptStatus { .. })));
     let nowhere = "0123456789abcdef0123456789abcdef01234567";
-    assert_eq!(spoken(&world, &format!("accept {nowhere} --reason x {key}"), expect![[r#"
+    assert_eq!(
+        spoken(
+            &world,
+            &format!("accept {nowhere} --reason x {key}"),
+            expect![[r#"
         --- standard error
         drydock: commit COMMIT is not on the fleet's branch
           give all 40 characters, as git log --format=%H shows them
         --- exit 2
-    "#]]), None);
-    assert_eq!(spoken(&world, &format!("accept abc --reason x {key}"), expect![[r#"
+    "#]]
+        ),
+        None
+    );
+    assert_eq!(
+        spoken(
+            &world,
+            &format!("accept abc --reason x {key}"),
+            expect![[r#"
         --- standard error
         drydock: "abc" is not a whole commit id
           give all 40 characters, as git log --format=%H shows them
         --- exit 2
-    "#]]), None);
+    "#]]
+        ),
+        None
+    );
     assert_eq!(world.run(&format!("accept --reason x {key}")).exit, Exit::Usage);
 }
 
@@ -145,25 +212,46 @@ fn only_commits_that_are_there_can_be_accepted() {
 fn a_word_needs_a_reason_a_key_and_a_name() {
     let world = World::with(&sample::held());
     let usual = key(&world);
-    assert_eq!(spoken(&world, &format!("node retry N02 {usual} --reason _"), expect![[r#"
+    assert_eq!(
+        spoken(
+            &world,
+            &format!("node retry N02 {usual} --reason _"),
+            expect![[r#"
         --- standard error
         drydock: a reason has between 1 and 200 characters
           give --reason a sentence that a colleague understands next year
         --- exit 2
-    "#]]), None);
-    assert_eq!(spoken(&world, "node retry N02 --reason x", expect![[r#"
+    "#]]
+        ),
+        None
+    );
+    assert_eq!(
+        spoken(
+            &world,
+            "node retry N02 --reason x",
+            expect![[r#"
         --- standard error
         drydock: the signing key DIR/home/.ssh/id_ed25519 cannot be read: No such file or directory (os error 2)
           name your SSH private key with --key; make one with: ssh-keygen -t ed25519
         --- exit 3
-    "#]]), None);
+    "#]]
+        ),
+        None
+    );
     fs::write(world.path("other"), "no key").unwrap();
-    assert_eq!(spoken(&world, &format!("node retry N02 --reason x --key {}", world.path("other").display()), expect![[r#"
+    assert_eq!(
+        spoken(
+            &world,
+            &format!("node retry N02 --reason x --key {}", world.path("other").display()),
+            expect![[r#"
         --- standard error
         drydock: DIR/other: this is not an OpenSSH private key (make one with `ssh-keygen -t ed25519`)
           name your SSH private key with --key; make one with: ssh-keygen -t ed25519; a passphrase goes into DRYDOCK_KEY_PASSPHRASE
         --- exit 3
-    "#]]), None);
+    "#]]
+        ),
+        None
+    );
     let nobody = world.run(&format!("node retry N02 --reason x {usual}"));
     assert!(nobody.exit == Exit::Configuration || nobody.exit == Exit::Fine, "git on this machine may know who we are: {nobody:?}");
 }

@@ -193,6 +193,10 @@ impl Keeper {
                 // An entry has taken in every word to its cluster that came before it.
                 if let Some(cluster) = about(&facts.message) {
                     accepted_from.remove(&cluster);
+                    // Written over the foreign commit from what that controller remembered: this tree counts again.
+                    if let Some((_, good)) = touched.get_mut(&cluster) {
+                        *good = commit;
+                    }
                     words.retain(|said| !matches!(said, Said::Cluster { cluster: to, .. } if *to == cluster));
                 }
             } else {
@@ -256,6 +260,14 @@ impl Keeper {
                     let from = survey.accepted.get(&cluster).copied().unwrap_or(head);
                     self.clusters.remove(&cluster);
                     self.load(&folder, from, Some(epoch));
+                }
+            }
+        }
+        // A person claimed above whatever the nodes remember: what they remember of earlier claims is no contradiction any more.
+        if survey.root.epoch.as_ref().is_some_and(|e| e.nonce.as_str() == super::init::ADOPTED) {
+            for tracked in self.clusters.values_mut() {
+                if let Ok(ledger) = &mut tracked.ledger {
+                    ledger.heights.clear();
                 }
             }
         }

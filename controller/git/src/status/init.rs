@@ -12,6 +12,9 @@ use drydock_spec::wire::root::{self, Root};
 use drydock_spec::wire::{ROOT_FILE, message};
 use git2::Oid;
 
+/// The nonce of an epoch that nobody claimed: a person said that every claim shall be above it.
+pub(super) const ADOPTED: &str = "adopted";
+
 /// Why the branch was not made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InitError {
@@ -55,7 +58,7 @@ fn above(root: Root, number: u32) -> Result<Root, InitError> {
     if number == 0 {
         return Ok(root);
     }
-    let nonce = "adopted".parse().map_err(|_| InitError::Local("the nonce is no nonce".to_owned()))?;
+    let nonce = ADOPTED.parse().map_err(|_| InitError::Local("the nonce is no nonce".to_owned()))?;
     Ok(Root { epoch: Some(Epoch { number, nonce }), ..root })
 }
 

@@ -42,6 +42,8 @@ pub(super) struct Keeper {
     pub(super) folders: BTreeMap<String, ClusterName>,
     /// Clusters whose last entry the server refused, and why.
     pub(super) refused: BTreeMap<ClusterName, String>,
+    /// Entries that were left behind because somebody else wrote to their cluster, and that commit. Who appended one takes it out.
+    pub(super) left: BTreeMap<Oid, Oid>,
     /// What the last look gave, and the number of the first question that came after it began.
     looked: Option<(u64, Look)>,
     /// The next question's number.
@@ -91,6 +93,7 @@ impl Keeper {
             clusters: BTreeMap::new(),
             folders: BTreeMap::new(),
             refused: BTreeMap::new(),
+            left: BTreeMap::new(),
             looked: None,
             next: 0,
         })

@@ -22,10 +22,10 @@ impl Keeper {
     pub(super) fn commit(&mut self, record: Record) -> Result<Oid, StoreError> {
         let Some(claim) = self.claim.clone() else { return Err(StoreError::Local("this controller has no claim".to_owned())) };
         let folder = folder(&record.path).to_owned();
+        // Whatever was refused before, this entry has not been.
+        self.refused.remove(&record.cluster);
+        // Also for a cluster that somebody else wrote to: the ledger is what we remember, and the hold and the way back must be told (rule 7).
         let tracked = self.clusters.get(&record.cluster);
-        if let Some((commit, _)) = tracked.and_then(|t| t.touched) {
-            return Err(StoreError::Touched { commit: revision(commit) });
-        }
         let (mut ledger, before) = match tracked.map(|t| (&t.ledger, &t.facts)) {
             Some((Ok(ledger), facts)) => (ledger.clone(), facts.as_deref()),
             Some((Err(gap), _)) => return Err(StoreError::Local(gap.to_string())),
@@ -51,29 +51,30 @@ impl Keeper {
         let entry = group.add(&draft, &self.key).map_err(local)?;
         self.outbox.append(&self.mirror, group).map_err(local)?;
         let cluster = facts.cluster.clone();
+        let touched = self.clusters.get(&cluster).and_then(|t| t.touched);
         self.folders.insert(folder.clone(), cluster.clone());
-        self.clusters.insert(cluster, Tracked { folder, ledger: Ok(facts.ledger.clone()), facts: Some(Box::new(facts)), touched: None });
+        self.clusters.insert(cluster, Tracked { folder, ledger: Ok(facts.ledger.clone()), facts: Some(Box::new(facts)), touched });
         Ok(entry)
     }
 
     /// Sends what is not there yet, unless whoever held the lock before has sent this entry with its own.
     pub(super) fn push(&mut self, cluster: &drydock_model::ids::ClusterName, entry: Oid) -> Result<Appended, StoreError> {
         if !self.outbox.entries().contains(&entry) {
-            return self.fate(cluster);
+            return self.fate(cluster, entry);
         }
         match self.send()? {
-            None => self.fate(cluster),
+            None => self.fate(cluster, entry),
             Some(why) => Ok(Appended::Pending(why)),
         }
     }
 
     /// What became of an entry that is in the outbox no more.
-    fn fate(&mut self, cluster: &drydock_model::ids::ClusterName) -> Result<Appended, StoreError> {
+    fn fate(&mut self, cluster: &drydock_model::ids::ClusterName, entry: Oid) -> Result<Appended, StoreError> {
         if let Some(why) = self.refused.remove(cluster) {
             return Err(StoreError::Refused(why));
         }
-        match self.clusters.get(cluster).and_then(|t| t.touched) {
-            Some((commit, _)) => Err(StoreError::Touched { commit: revision(commit) }),
+        match self.left.remove(&entry) {
+            Some(commit) => Err(StoreError::Touched { commit: revision(commit) }),
             None => Ok(Appended::Pushed),
         }
     }
@@ -143,6 +144,9 @@ impl Keeper {
     /// Brings the entries onto another commit; those whose cluster somebody else wrote to are left behind, and their ledger with them.
     fn move_onto(&mut self, head: Oid, skip: &BTreeSet<Oid>) -> Result<(), StoreError> {
         let moved = self.outbox.reparent(&self.mirror, &self.key, head, skip, &part_of).map_err(local)?;
+        if skip.is_empty() {
+            self.left.extend(moved.left.iter().map(|conflict| (conflict.commit, head)));
+        }
         let left: BTreeSet<String> = moved.left.iter().flat_map(|conflict| conflict.subtrees.clone()).collect();
         for folder in left {
             if let Some(cluster) = self.folders.get(&folder).cloned() {

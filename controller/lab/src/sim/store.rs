@@ -279,13 +279,31 @@ impl SimStore {
             return Ok(synced);
         }
         self.still_ours(&mut server, own)?;
+        // What came since the last look from hands that nobody knows: entries of its cluster that were made before it cannot stand on it (rule 7).
+        let came: BTreeMap<ClusterName, Revision> = server
+            .commits
+            .iter()
+            .skip(own.known.len())
+            .filter_map(|c| match &c.write {
+                BranchWrite::Foreign { cluster } => Some((cluster.clone(), c.id.clone())),
+                BranchWrite::Root
+                | BranchWrite::Claim { .. }
+                | BranchWrite::Entry { .. }
+                | BranchWrite::Word { .. }
+                | BranchWrite::Accepted { .. } => None,
+            })
+            .collect();
         own.known = server.commits.clone();
         for next in std::mem::take(&mut own.pending) {
             if own.known.iter().any(|c| c.id == next.id) {
                 continue;
             }
             let BranchWrite::Entry { record, .. } = &next.write else { continue };
-            if synced.unread.is_some() || synced.refused.contains_key(&record.cluster) || touched(&own.known, &record.cluster).is_some() {
+            if let Some(commit) = came.get(&record.cluster) {
+                synced.left.insert(record.cluster.clone(), commit.clone());
+                continue;
+            }
+            if synced.unread.is_some() || synced.refused.contains_key(&record.cluster) {
                 // What follows a refused entry stands on it.
                 if !synced.refused.contains_key(&record.cluster) {
                     own.pending.push(next);
@@ -343,21 +361,14 @@ impl SimStore {
             return Err(StoreError::Local("nothing may be written without a claim".to_owned()));
         };
         let cluster = record.cluster.clone();
-        if let Some(commit) = touched(&own.known, &cluster) {
-            // What is known may have been accepted meanwhile.
-            self.sync(&mut own)?;
-            if touched(&own.known, &cluster).is_some() {
-                return Err(StoreError::Touched { commit });
-            }
-        }
+        // Also for a cluster that somebody else wrote to: the hold and the way back must be told (rule 7).
         let entry = lock(&self.branch.server).commit(BranchWrite::Entry { epoch, record: Arc::new(record) });
-        own.pending.push(entry.clone());
+        own.pending.push(entry);
         let mut synced = self.sync(&mut own)?;
         if let Some(why) = synced.refused.remove(&cluster) {
             return Err(StoreError::Refused(why));
         }
-        if let Some(commit) = touched(&own.known, &cluster) {
-            own.pending.retain(|c| c.id != entry.id);
+        if let Some(commit) = synced.left.remove(&cluster) {
             return Err(StoreError::Touched { commit });
         }
         Ok(synced.unread.map_or(Appended::Pushed, Appended::Pending))
@@ -371,6 +382,8 @@ struct Synced {
     unread: Option<String>,
     /// Whose entries were refused, and why.
     refused: BTreeMap<ClusterName, String>,
+    /// Whose entries were left behind, and the commit that somebody else put in their way.
+    left: BTreeMap<ClusterName, Revision>,
 }
 
 impl Own {

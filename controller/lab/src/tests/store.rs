@@ -155,9 +155,14 @@ async fn a_foreign_commit_holds_its_cluster_alone_until_it_is_accepted() {
     let branch = Branch::new();
     let (one, _) = claimed(&branch, "one").await;
     let commit = branch.foreign(&name("c"));
-    assert_eq!(read(&one, "c").await.1, Remote::Touched { commit: commit.clone() });
+    // Made before it was seen, it cannot stand on it.
     assert_eq!(one.append(record("c", "aa01")).await, Err(StoreError::Touched { commit: commit.clone() }));
+    assert_eq!(read(&one, "c").await.1, Remote::Touched { commit: commit.clone() });
     assert_eq!(one.append(record("d", "aa02")).await, Ok(Appended::Pushed));
+    // Hold and way back are told all the same, over what somebody else wrote.
+    assert_eq!(one.append(record("c", "aa03")).await, Ok(Appended::Pushed));
+    assert_eq!(read(&one, "c").await.1, Remote::Touched { commit: commit.clone() });
+    assert_eq!(observed_of(&read(&one, "c").await.0), Some("aa03"));
     branch.accept(&commit);
     assert_eq!(one.append(record("c", "aa01")).await, Ok(Appended::Pushed));
     assert_eq!(read(&one, "c").await.1, Remote::Confirmed);

@@ -4,7 +4,7 @@ use super::scene::{TARGET, id, text};
 use crate::{Effect, EffectKind, History};
 use drydock_model::desired::Target;
 use drydock_model::ids::{EntryId, Epoch, NodeId, Place, Seq};
-use drydock_model::ledger::{Abandoned, Event, Intent, Outcome, Word};
+use drydock_model::ledger::{Abandoned, BLOCK, Event, Intent, Outcome, Word};
 use drydock_model::step::{Purpose, Step};
 use drydock_model::time::{Millis, Stamp, Timestamp};
 use expect_test::expect;
@@ -75,7 +75,7 @@ impl Tale {
             opened: Stamp::At(self.now),
             cancelled: None,
         };
-        self.next += 4;
+        self.next += BLOCK;
         self.last = Some(intent.clone());
         self.event(Event::Opened(intent));
         entry
@@ -322,6 +322,26 @@ fn s14_the_way_back_that_a_block_reserves_needs_no_entry_of_its_own() {
         S14: Suspend of N01 by north/1.aa/4 was never opened, or is one of more than 64 before
     "#]]
     .assert_eq(&tale.found());
+}
+
+/// S14, rule 17: a Vacate that is closed unheard keeps its node out until a Return.
+#[test]
+fn s14_a_vacate_given_up_unheard_keeps_its_node_out() {
+    let mut tale = Tale::begin();
+    let vacate = tale.open(Step::Vacate, "N01");
+    tale.close(&vacate, Outcome::Abandoned(Abandoned::GuardFailed), false);
+    expect![[r#""#]].assert_eq(&tale.at_rest());
+    tale.effect(&id("N01"), EffectKind::Suspend, &vacate);
+    assert_eq!(tale.found(), "", "its order may still arrive");
+    tale.open(Step::Vacate, "N02");
+    expect![[r#""#]].assert_eq(&tale.found());
+    let mut tale = Tale::begin();
+    let vacate = tale.open(Step::Vacate, "N01");
+    tale.close(&vacate, Outcome::Abandoned(Abandoned::GuardFailed), false);
+    tale.step(Step::Return, "N01", &[]);
+    tale.upgrade("N02");
+    assert_eq!(tale.found(), "");
+    assert_eq!(tale.at_rest(), "");
 }
 
 #[test]

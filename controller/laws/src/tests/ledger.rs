@@ -1,12 +1,13 @@
 //! S14: what is opened, cancelled, performed and closed.
 
-use super::scene::{Scene, build, id, known, place, text};
+use super::scene::{NOW, Scene, build, id, known, place, text};
 use drydock_model::ids::EntryId;
-use drydock_model::ledger::{Abandoned, Event, Failure, Outcome};
-use drydock_model::observed::{Consumed, Phase};
+use drydock_model::ledger::{Abandoned, Event, Failure, Outcome, TOMB};
+use drydock_model::observed::{Consumed, Marker, MarkerState, MemberState, Phase};
 use drydock_model::order::Order;
 use drydock_model::plan::{Decision, Remote};
 use drydock_model::step::Step;
+use drydock_model::time::Stamp;
 use expect_test::expect;
 
 #[test]
@@ -127,17 +128,26 @@ fn s14_a_return_is_not_heard_by_the_cancel_before_it_and_has_none_of_its_own() {
     .assert_eq(&scene.verdict(Decision::Cancel(cancel)));
 }
 
+/// S14, rule 17: what is closed unheard keeps its node out and owes a tombstone; what is closed as heard ends being out.
 #[test]
-fn s14_a_vacate_that_may_still_arrive_keeps_its_node_out() {
+fn s14_a_vacate_that_is_given_up_ends_being_out_only_where_nothing_took_the_node_out() {
     let given_up = || Outcome::Abandoned(Abandoned::GuardFailed);
     let mut scene = Scene::four().opened(Step::Vacate);
-    expect![[r#"
-        S14: N01 would stop being out while its Vacate may still arrive
-    "#]]
-    .assert_eq(&scene.close_verdict(given_up(), false));
+    assert_eq!(scene.close_verdict(given_up(), false), "holds");
+    let entry = scene.open().entry.clone();
+    let mut after = scene.known_ledger().clone();
+    after.apply(&Event::Closed { entry, outcome: given_up(), heard: false }, Stamp::At(NOW));
+    assert!(after.out.is_some_and(|out| out.returning), "it is brought back to be sure");
+    assert_eq!(after.owes.get(&text("N01")), Some(&place(TOMB + 1)));
     let cancel = scene.open().cancel_entry().unwrap();
     scene.memory("N01", |m| (m.fence, m.cancelled) = (Some(cancel.place.clone()), Some(cancel.place)));
     assert_eq!(scene.close_verdict(given_up(), true), "holds");
+    scene.member("N01", |m| m.state = MemberState::Paused);
+    assert_eq!(scene.close_verdict(given_up(), true), "holds", "a person's pause");
+    scene.memory("N01", |m| m.marker = Some(Marker { vacate: place(0), state: MarkerState::Suspended }));
+    expect![[r#""#]].assert_eq(&scene.close_verdict(given_up(), true));
+    scene.member("N01", |m| m.state = MemberState::Up);
+    assert_eq!(scene.close_verdict(given_up(), true), "holds", "an earlier memory came back to a node in service");
     let vacate = scene.open().clone();
     scene.consume(&vacate, Phase::Started);
     expect![[r#"
@@ -162,11 +172,14 @@ fn s14_a_refusal_of_the_platform_is_seen_on_the_node() {
 #[test]
 fn s14_a_node_gives_its_tombstone_before_its_next_order() {
     let mut scene = Scene::four().out().opened(Step::Install);
-    scene.known_ledger().owes.insert(text("N01"), place(4));
+    // The whole block of its Vacate.
+    scene.known_ledger().owes.insert(text("N01"), place(TOMB + 1));
     expect![[r#"
         S14: Install for N01 (north/3.ab/5) would be sent before N01 has given the tombstone that it owes
     "#]]
     .assert_eq(&scene.order_verdict());
+    scene.memory("N01", |m| m.fence = Some(place(TOMB + 1)));
+    assert_eq!(scene.order_verdict(), "holds", "a tombstone is below the next block");
 }
 
 #[test]

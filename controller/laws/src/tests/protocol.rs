@@ -4,8 +4,8 @@ use super::scene::{Scene, TARGET, id, known, place, text};
 use drydock_model::desired::{BitsSource, Target, Version};
 use drydock_model::fact::{Fact, Gap};
 use drydock_model::ids::{EntryId, Epoch, Place};
-use drydock_model::ledger::{Event, Failure, Outcome};
-use drydock_model::observed::{Marker, MarkerState, Memory, Worker, WorkerState};
+use drydock_model::ledger::{Event, Failure, Intent, Outcome};
+use drydock_model::observed::{Marker, MarkerState, Memory, Phase, Worker, WorkerState};
 use drydock_model::order::Order;
 use drydock_model::plan::{Decision, Remote};
 use drydock_model::step::Step;
@@ -26,6 +26,34 @@ fn s5_an_attempt_is_installed_once() {
     scene.ledger = scene2.ledger.clone();
     scene.facts("N01").worker = known(Some(worker));
     assert_eq!(scene.order_verdict(), "holds");
+}
+
+/// S5: what an Install began is taken over by the next one while it lives, and is else begun as another attempt.
+#[test]
+fn s5_a_begun_install_is_taken_over_or_its_number_is_passed_over() {
+    let mut scene = Scene::four().out().opened(Step::Install);
+    let install = scene.open().clone();
+    scene.consume(&install, Phase::Started);
+    scene.apply(Event::Claimed { epoch: Epoch { number: 4, nonce: text("cd") } });
+    for name in ["N01", "N02", "N03", "N04"] {
+        scene.memory(name, |m| m.fence = Some(Place { epoch: Epoch { number: 4, nonce: text("cd") }, seq: 0 }));
+    }
+    let entry = install.entry.clone();
+    scene.apply(Event::Closed { entry, outcome: Outcome::Inherited, heard: true });
+    let worker = |alive| Worker { place: install.entry.place.clone(), target: TARGET, attempt: 1, state: WorkerState::Downloading(3), alive };
+    let verdict = |scene: &Scene, attempt: u8| scene.verdict(Decision::Open(Intent { attempt, ..scene.intent(Step::Install) }));
+    scene.facts("N01").worker = known(Some(worker(true)));
+    assert_eq!(verdict(&scene, 1), "holds");
+    scene.facts("N01").worker = known(Some(worker(false)));
+    expect![[r#""#]].assert_eq(&verdict(&scene, 1));
+    scene.facts("N01").worker = known(None);
+    expect![[r#""#]].assert_eq(&verdict(&scene, 1));
+    assert_eq!(verdict(&scene, 2), "holds");
+    expect![[r#""#]].assert_eq(&verdict(&scene, 3));
+    let vacate = Intent { attempt: 2, ..scene.intent(Step::Vacate) };
+    expect![[r#""#]].assert_eq(&scene.verdict(Decision::Open(vacate)).lines().filter(|line| line.starts_with("S5")).collect::<String>());
+    scene.apply(Event::Opened(Intent { attempt: 2, ..scene.intent(Step::Install) }));
+    assert_eq!(scene.order_verdict(), "holds", "the number that was passed over costs no attempt");
 }
 
 #[test]
@@ -233,11 +261,21 @@ fn s6_a_marker_is_written_back_only_where_the_upgrade_took_it() {
         S6: fence for N01 (north/3.ab/12) would mark N01, which has kept its memory: a person has it
     "#]]
     .assert_eq(&fence(&scene, "N01", 1));
+    // An earlier memory came back, below the Vacate and without its marker or with an earlier one.
+    let vacate = Place { epoch: Epoch { number: 2, nonce: text("aa") }, seq: 7 };
+    scene.memory("N01", |m| m.fence = Some(place(0)));
+    assert_eq!(fence(&scene, "N01", 1), "holds");
+    scene.memory("N01", |m| m.marker = Some(Marker { vacate, state: MarkerState::Suspended }));
+    assert_eq!(fence(&scene, "N01", 1), "holds");
+    scene.memory("N01", |m| m.marker = Some(Marker { vacate: place(1), state: MarkerState::Suspending }));
+    assert_ne!(fence(&scene, "N01", 1), "holds", "it has this one's");
     scene.facts("N01").memory = Fact::Unknown(Gap::TimedOut);
     expect![[r#"
         S6: fence for N01 (north/3.ab/12) would mark N01, whose memory is unknown
     "#]]
     .assert_eq(&fence(&scene, "N01", 1));
+    let scene = Scene::four().opened(Step::Vacate);
+    expect![[r#""#]].assert_eq(&fence(&scene, "N01", 1));
 }
 
 #[test]

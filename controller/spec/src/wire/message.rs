@@ -50,7 +50,10 @@ pub struct Trailers {
 
 /// The message of an entry.
 pub fn message(facts: &Facts) -> String {
-    let mut told: Vec<Told<'_>> = facts.events.iter().map(|e| tell(facts, e)).collect();
+    // That nothing is left goes without saying where every node has just been seen on the target.
+    let applied = facts.events.iter().any(|e| matches!(e, Event::Applied { .. }));
+    let said = |e: &&Event| !(applied && matches!(e, Event::Noted { .. }));
+    let mut told: Vec<Told<'_>> = facts.events.iter().filter(said).map(|e| tell(facts, e)).collect();
     // The event that names a step says what the entry is about; a note or a new revision beside it is context.
     told.sort_by_key(|t| t.intent.is_none());
     let subject = match told.as_slice() {
@@ -139,7 +142,8 @@ fn ended(outcome: &Outcome) -> String {
 fn noted(decision: &Decision) -> String {
     match decision {
         Decision::Converged => "nothing left to do".to_owned(),
-        Decision::Wait(WaitingOn::StepRunning { node, step, .. }, _) => format!("{node} {step} at work"),
+        Decision::Wait(WaitingOn::StepRunning { node, step, percent: Some(percent) }, _) => format!("{node} {step} at work, {percent} %"),
+        Decision::Wait(WaitingOn::StepRunning { node, step, percent: None }, _) => format!("{node} {step} at work"),
         Decision::Wait(on, _) => format!("waits for {on}"),
         Decision::Hold(why) => format!("HELD: {why}"),
         Decision::Fence(_) => "fences to be raised".to_owned(),
@@ -296,6 +300,15 @@ mod tests {
             Schema: 1
         "#]],
         );
+    }
+
+    #[test]
+    fn a_cluster_that_reached_its_target_is_told_once() {
+        let mut of = sample::transition_converged();
+        of.events.push(Event::Noted { state: "Converged".to_owned() });
+        let text = message(&Facts::new(of, None));
+        assert!(text.starts_with("hospital-north: every node runs 23H2 (25398.1611 or later)\n\nNext: nothing\n\nCluster: "), "{text}");
+        assert!(text.contains("\nOutcome: Applied\n"), "{text}");
     }
 
     #[test]

@@ -256,7 +256,8 @@ pub fn transition_held() -> Transition {
     of
 }
 
-fn transition_converged() -> Transition {
+/// All is done.
+pub fn transition_converged() -> Transition {
     let mut of = transition_installing();
     let builds = ["25398.1611"; 4];
     of.observed = observed(builds);

@@ -214,7 +214,10 @@ fn s9_s10_corners_of_what_is_known() {
             S17: the build of N04 is not known at the Vacate of N01
         "#]],
         vec![
-            ("a Cancel was heard", change(install(), |s| s.memory("N01", |m| m.cancelled = Some(place(6)))).order_verdict()),
+            ("a Cancel was heard", {
+                let cancel = install().open().cancel_entry().unwrap().place;
+                change(install(), |s| s.memory("N01", |m| m.cancelled = Some(cancel))).order_verdict()
+            }),
             (
                 "no fence on the chosen node",
                 change(Scene::four(), |s| s.memory("N01", |m| m.fence = None)).open_verdict(Step::WriteRegistry),

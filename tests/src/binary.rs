@@ -1,0 +1,222 @@
+//! The real binary, a real repository and a lab process, for tests that kill.
+
+use drydock::clock::System;
+use drydock::controller::{AnyClock, LabTime};
+use drydock_engine::ports::Clock;
+use drydock_git::limits::{self, Limits};
+use drydock_git::{Draft, Edit, Group, Head, Mirror, Oid, Pushed, RefName, Remote, SigningKey, Stamp};
+use drydock_lab::ClusterConfig;
+use drydock_lab::process::{Client, Status};
+use drydock_model::time::{Millis, Timestamp};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// The binary, built in the profile that the tests were built in.
+pub fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let test = std::env::current_exe().expect("a test knows where it is");
+        // target/debug/deps/test
+        let profile = test.ancestors().nth(2).expect("tests lie in a target folder");
+        let target = profile.parent().expect("profiles lie in a target folder");
+        let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        build.args(["build", "--quiet", "--package", "drydock", "--target-dir"]).arg(target).current_dir(env!("CARGO_MANIFEST_DIR"));
+        if profile.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.status().expect("cargo runs").success(), "the binary cannot be built");
+        profile.join("drydock")
+    })
+}
+
+/// A process of ours, ended when it is dropped.
+pub struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Already gone is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Process {
+    /// `kill -9`.
+    pub fn kill(mut self) {
+        self.child.kill().expect("our own process can be killed");
+        self.child.wait().expect("and waited for");
+    }
+
+    /// SIGTERM, and its end.
+    pub fn stop(mut self) -> ExitStatus {
+        let kill = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status();
+        assert!(kill.expect("sh runs").success());
+        self.child.wait().expect("our own process can be waited for")
+    }
+
+    /// Waits for its end.
+    pub fn end(mut self) -> (ExitStatus, String) {
+        let status = self.child.wait().expect("our own process can be waited for");
+        (status, self.said())
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("our own process can be asked for")
+    }
+
+    /// What it wrote.
+    pub fn said(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+/// A fleet of one simulated cluster of two nodes, as files, processes and a repository.
+pub struct Field {
+    folder: TempDir,
+    mirror: Mirror,
+    key: SigningKey,
+    time: LabTime,
+    clock: AnyClock,
+    lab: Client<AnyClock>,
+    started: u32,
+    _lab: Process,
+}
+
+const CLUSTER: &str = "apiVersion: drydock/v1alpha1
+kind: Cluster
+metadata:
+  name: till-042
+spec:
+  nodes: [{name: T042A}, {name: T042B}]
+  connection: {transport: Lab}
+  operatingSystem: {version: 23H2}
+  source: {windowsUpdate: {}}
+";
+
+impl Field {
+    /// Everything but a controller. `speed` is how many times faster than the clock on the wall the lab's time runs.
+    pub fn new(seed: u64, speed: u32) -> Field {
+        limits::settle(&Limits::default()).expect("the limits of a test process are its own");
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path();
+        let bare = path.join("fleet.git");
+        git2::Repository::init_bare(&bare).expect("a bare repository");
+        let time = LabTime { ahead: Millis::ZERO, origin: Clock::now(&System), speed };
+        let clock = AnyClock::Lab(time.clock());
+        let mut random = [0; 32];
+        random[..8].copy_from_slice(&seed.to_be_bytes());
+        let (key, text) = SigningKey::generate(&random, "controller").expect("a key");
+        fs::write(path.join("controller.key"), text).expect("the key's file");
+        for name in ["north", "south"] {
+            fs::write(path.join(format!("{name}.yaml")), config(path, name, &key)).expect("a configuration");
+        }
+        let nodes = ["T042A", "T042B"].map(|n| n.parse().expect("a node's name")).to_vec();
+        let cluster = ClusterConfig::new("till-042".parse().expect("a name"), nodes, "20349.3692".parse().expect("a build"));
+        fs::write(path.join("lab.json"), serde_json::to_string(&[cluster]).expect("JSON")).expect("the lab's clusters");
+        let mirror = Mirror::open(&path.join("test"), Remote::at_path(&bare)).expect("a mirror");
+        let at = |file: &str| path.join(file).display().to_string();
+        let (socket, clusters, seed, times) = (at("lab.sock"), at("lab.json"), seed.to_string(), time.to_string());
+        let lab_process = start(path, "lab", &["lab", "--socket", &socket, "--clusters", &clusters, "--seed", &seed, "--lab-time", &times]);
+        let lab = Client::new(&path.join("lab.sock"), Duration::from_secs(20), clock.clone());
+        let mut field = Field { folder, mirror, key, time, clock, lab, started: 0, _lab: lab_process };
+        field.merge("Begin the fleet", &[("clusters/till-042.yaml", CLUSTER)]);
+        let init = Command::new(binary()).args(["init", "--config"]).arg(field.folder.path().join("north.yaml")).output().expect("init runs");
+        assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
+        field
+    }
+
+    /// Merges files into main.
+    pub fn merge(&mut self, title: &str, files: &[(&str, &str)]) -> Oid {
+        let main = RefName::branch("main").expect("a branch");
+        let on = self.mirror.fetch(std::slice::from_ref(&main)).expect("the repository is there").of(&main).oid();
+        let edits = files.iter().map(|(path, text)| Edit::Put { path: (*path).to_owned(), bytes: text.as_bytes().to_vec() }).collect();
+        let who = Stamp { name: "Ann".to_owned(), email: "ann@example.com".to_owned(), seconds: self.clock.now().0 / 1_000, offset_minutes: 0 };
+        let mut group = Group::begin(&self.mirror, on).expect("a group");
+        let commit = group.add(&Draft { edits, message: title.to_owned(), author: who.clone(), committer: who }, &self.key).expect("a commit");
+        group.store(&self.mirror).expect("space");
+        assert!(matches!(self.mirror.push(&main, on, commit), Pushed::Landed));
+        commit
+    }
+
+    /// Starts a controller.
+    pub fn controller(&mut self, name: &str, arguments: &[&str]) -> Process {
+        self.started += 1;
+        let (config, time) = (self.folder.path().join(format!("{name}.yaml")).display().to_string(), self.time.to_string());
+        let mut all = vec!["run", "--config", &config, "--lab-time", &time];
+        all.extend(arguments);
+        start(self.folder.path(), &format!("{name}-{}", self.started), &all)
+    }
+
+    /// How everything stands in truth.
+    pub async fn truth(&self) -> Status {
+        self.lab.status().await.expect("the lab answers")
+    }
+
+    /// Waits, for at most `most` of real time, until every node runs 23H2 and serves.
+    pub async fn until_upgraded(&self, most: Duration) -> Result<Status, Status> {
+        let began = Clock::now(&System);
+        loop {
+            let truth = self.truth().await;
+            let done = |c: &drydock_lab::process::ClusterStatus| c.at_rest && c.builds.values().all(|b| b.family == 25_398);
+            if truth.clusters.values().all(done) {
+                return Ok(truth);
+            }
+            if u128::from(Clock::now(&System).since(began).0) > most.as_millis() {
+                return Err(truth);
+            }
+            Clock::sleep(&System, Millis(100)).await;
+        }
+    }
+
+    /// The messages of the status branch, newest first.
+    pub fn messages(&mut self) -> Vec<String> {
+        let branch = RefName::branch("drydock/status").expect("a branch");
+        let Head::At(tip) = self.mirror.fetch(std::slice::from_ref(&branch)).expect("the repository is there").of(&branch) else { return Vec::new() };
+        let commits = self.mirror.walk(tip, None, 100_000).expect("a sound mirror").commits;
+        commits.iter().map(|c| self.mirror.commit(*c).expect("a commit").message).collect()
+    }
+
+    /// What `git fsck` says of the bare repository.
+    pub fn fsck(&self) -> String {
+        let done = Command::new("git").arg("-C").arg(self.folder.path().join("fleet.git")).args(["fsck", "--strict"]).output().expect("git runs");
+        format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr))
+    }
+
+    /// Real time by the machine's clock.
+    pub fn wall(&self) -> Timestamp {
+        Clock::now(&System)
+    }
+}
+
+fn start(folder: &Path, name: &str, arguments: &[&str]) -> Process {
+    let log = folder.join(format!("{name}.log"));
+    let file = File::create(&log).expect("a log");
+    let child = Command::new(binary())
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(file.try_clone().expect("a log"))
+        .stderr(file)
+        .spawn()
+        .expect("the binary runs");
+    Process { child, log }
+}
+
+fn config(folder: &Path, name: &str, key: &SigningKey) -> String {
+    format!(
+        "apiVersion: drydock/v1alpha1\nkind: ControllerConfiguration\nname: {name}\ndesired:\n  remote: '{}'\n  poll: 30s\n\
+         stateDirectory: '{}'\nsigningKey: '{}'\nallowedSigners:\n  controllers:\n    - {}\nlab:\n  socket: '{}'\n",
+        folder.join("fleet.git").display(),
+        folder.join(format!("state-{name}")).display(),
+        folder.join("controller.key").display(),
+        key.public(),
+        folder.join("lab.sock").display(),
+    )
+}

@@ -1,0 +1,381 @@
+//! The desired source over a real repository: what counts, what holds, and what is left alone.
+
+use drydock_engine::handling::{Handling, of_source};
+use drydock_engine::ports::{Fleet, Source, SourceError, Wanted};
+use drydock_git::desired::GitSource;
+use drydock_git::status::Shared;
+use drydock_git::{Oid, RefName};
+use drydock_model::desired::Version;
+use drydock_model::ids::Revision;
+use drydock_tests::home::{Line, Remotes, cluster, wait};
+use git2::{FileMode, Signature, Time};
+use std::sync::{Arc, Mutex, PoisonError};
+
+const FLEET: &str = "\
+apiVersion: drydock/v1alpha1
+kind: Fleet
+metadata:
+  name: fleet
+spec:
+  defaults:
+    connection:
+      transport: Lab
+    contact: the platform team
+";
+
+/// A cluster's file with nothing wrong in it.
+fn file(name: &str, node: &str, version: &str) -> String {
+    format!(
+        "apiVersion: drydock/v1alpha1\nkind: Cluster\nmetadata:\n  name: {name}\nspec:\n  nodes:\n    - name: {node}1\n    - name: {node}2\n  \
+         operatingSystem:\n    version: {version}\n  source:\n    media:\n      path: D:\\Media\n"
+    )
+}
+
+enum What {
+    File(String),
+    Link(&'static str),
+    Submodule,
+    Gone,
+}
+
+/// A fleet repository, and a controller's source over it.
+struct Stage {
+    remotes: Remotes,
+    shared: Arc<Mutex<Shared>>,
+    line: Arc<Line>,
+    source: GitSource,
+}
+
+fn main_branch() -> RefName {
+    RefName::branch("main").unwrap()
+}
+
+fn source(remotes: &Remotes, shared: &Arc<Mutex<Shared>>, state: &str) -> (GitSource, Arc<Line>) {
+    let line = Arc::new(Line::default());
+    let mut mirror = remotes.mirror(state);
+    mirror.set_wire(line.clone());
+    (GitSource::new(mirror, main_branch(), Arc::clone(shared)), line)
+}
+
+impl Stage {
+    fn empty() -> Stage {
+        let remotes = Remotes::empty();
+        let shared = Arc::new(Mutex::new(Shared::default()));
+        let (source, line) = source(&remotes, &shared, "desired");
+        Stage { remotes, shared, line, source }
+    }
+
+    /// Two clusters and the fleet's defaults.
+    fn new() -> (Stage, Oid) {
+        let stage = Stage::empty();
+        let files = [
+            ("fleet.yaml", What::File(FLEET.to_owned())),
+            ("clusters/alpha.yaml", What::File(file("alpha", "A", "23H2"))),
+            ("clusters/shops/beta.yaml", What::File(file("beta", "B", "23H2"))),
+        ];
+        let head = stage.commit(None, &files);
+        (stage, head)
+    }
+
+    /// A commit on `base`, to which the branch is moved whatever it was.
+    fn commit(&self, base: Option<Oid>, changes: &[(&str, What)]) -> Oid {
+        let repository = self.remotes.repository();
+        let parent = base.map(|oid| repository.find_commit(oid).unwrap());
+        let tree = match &parent {
+            Some(parent) => parent.tree().unwrap(),
+            None => repository.find_tree(repository.treebuilder(None).unwrap().write().unwrap()).unwrap(),
+        };
+        // A file gives way to a submodule only when it is gone.
+        let mut clear = git2::build::TreeUpdateBuilder::new();
+        for (path, _) in changes.iter().filter(|(_, what)| matches!(what, What::Submodule)) {
+            clear.remove(*path);
+        }
+        let tree = repository.find_tree(clear.create_updated(&repository, &tree).unwrap()).unwrap();
+        let mut update = git2::build::TreeUpdateBuilder::new();
+        for (path, what) in changes {
+            match what {
+                What::File(text) => update.upsert(*path, repository.blob(text.as_bytes()).unwrap(), FileMode::Blob),
+                What::Link(to) => update.upsert(*path, repository.blob(to.as_bytes()).unwrap(), FileMode::Link),
+                What::Submodule => update.upsert(*path, base.unwrap(), FileMode::Commit),
+                What::Gone => update.remove(*path),
+            };
+        }
+        let tree = repository.find_tree(update.create_updated(&repository, &tree).unwrap()).unwrap();
+        let ada = Signature::new("Ada", "ada@example.org", &Time::new(1_767_571_200, 0)).unwrap();
+        let commit = repository.commit(None, &ada, &ada, "a change", &tree, &parent.iter().collect::<Vec<_>>()).unwrap();
+        self.force(commit);
+        commit
+    }
+
+    fn force(&self, to: Oid) {
+        self.remotes.repository().reference("refs/heads/main", to, true, "test").unwrap();
+    }
+
+    fn read(&self) -> Result<Arc<Fleet>, SourceError> {
+        wait(self.source.read())
+    }
+
+    fn fleet(&self) -> Arc<Fleet> {
+        self.read().unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    fn wanted(&self, name: &str) -> Arc<Wanted> {
+        self.fleet().clusters.get(&cluster(name)).cloned().unwrap_or_else(|| panic!("there is no {name}"))
+    }
+
+    fn let_in(&self, oid: Oid) {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).let_in = Some(revision(oid));
+    }
+}
+
+fn revision(oid: Oid) -> Revision {
+    oid.to_string().parse().unwrap()
+}
+
+#[test]
+fn every_cluster_has_the_fleets_defaults_and_the_revision_that_changed_it() {
+    let (stage, head) = Stage::new();
+    let fleet = stage.fleet();
+    assert_eq!((fleet.revision.clone(), fleet.clusters.len(), fleet.problems.len()), (revision(head), 2, 0));
+    let alpha = stage.wanted("alpha");
+    assert_eq!((alpha.path.as_str(), &alpha.revision), ("clusters/alpha.yaml", &revision(head)));
+    assert_eq!(alpha.desired.contact.as_deref(), Some("the platform team"));
+}
+
+#[test]
+fn a_bad_file_holds_its_own_cluster_at_its_last_good_spec_and_no_other() {
+    let (stage, first) = Stage::new();
+    stage.fleet();
+    let bad = file("alpha", "A", "23H2").replace("nodes:", "nodse:");
+    let changes = [("clusters/alpha.yaml", What::File(bad)), ("clusters/shops/beta.yaml", What::File(file("beta", "B", "24H2")))];
+    let second = stage.commit(Some(first), &changes);
+    let (alpha, beta) = (stage.wanted("alpha"), stage.wanted("beta"));
+    assert_eq!((&alpha.revision, alpha.desired.target.version), (&revision(first), Version::V23H2));
+    let problem = alpha.problem.clone().unwrap();
+    assert!(problem.contains("clusters/alpha.yaml:6:3") && problem.contains("did you mean `nodes`"), "{problem}");
+    assert_eq!((&beta.revision, beta.desired.target.version, &beta.problem), (&revision(second), Version::V24H2, &None));
+    // Mended, it counts again.
+    let third = stage.commit(Some(second), &[("clusters/alpha.yaml", What::File(file("alpha", "A", "24H2")))]);
+    let alpha = stage.wanted("alpha");
+    assert_eq!((&alpha.revision, alpha.desired.target.version, &alpha.problem), (&revision(third), Version::V24H2, &None));
+}
+
+#[test]
+fn a_bad_file_that_never_was_good_is_a_problem_and_no_cluster() {
+    let (stage, first) = Stage::new();
+    stage.commit(Some(first), &[("clusters/gamma.yaml", What::File("kind: Cluster\n".to_owned()))]);
+    let fleet = stage.fleet();
+    assert_eq!(fleet.clusters.len(), 2);
+    assert!(fleet.problems[0].contains("clusters/gamma.yaml"), "{:?}", fleet.problems);
+}
+
+#[test]
+fn a_file_that_is_bad_since_before_a_restart_holds_at_what_the_status_branch_remembers() {
+    let (stage, first) = Stage::new();
+    let good = stage.wanted("alpha");
+    stage.commit(Some(first), &[("clusters/alpha.yaml", What::File("kind: Cluster\n".to_owned()))]);
+    let shared = Arc::new(Mutex::new(Shared::default()));
+    shared.lock().unwrap().wanted.insert(cluster("alpha"), Arc::clone(&good));
+    let (anew, _line) = source(&stage.remotes, &shared, "another folder");
+    let fleet = wait(anew.read()).unwrap();
+    let alpha = &fleet.clusters[&cluster("alpha")];
+    assert_eq!((&alpha.desired, &alpha.revision), (&good.desired, &good.revision));
+    assert!(alpha.problem.is_some());
+}
+
+#[test]
+fn a_cluster_whose_file_is_deleted_is_suspended_and_its_node_still_cared_for() {
+    let (stage, first) = Stage::new();
+    let before = stage.wanted("alpha");
+    let second = stage.commit(Some(first), &[("clusters/alpha.yaml", What::Gone)]);
+    let alpha = stage.wanted("alpha");
+    assert_eq!(alpha.desired.nodes, before.desired.nodes);
+    assert!(alpha.desired.suspend.is_some() && alpha.problem.is_some());
+    let back = stage.commit(Some(second), &[("clusters/alpha.yaml", What::File(file("alpha", "A", "23H2")))]);
+    let alpha = stage.wanted("alpha");
+    assert_eq!((&alpha.desired.suspend, &alpha.problem), (&None, &None));
+    assert!([revision(first), revision(back)].contains(&alpha.revision));
+}
+
+#[test]
+fn a_cluster_that_moved_to_another_file_is_one_cluster() {
+    let (stage, first) = Stage::new();
+    stage.fleet();
+    let changes = [("clusters/alpha.yaml", What::Gone), ("clusters/wards/alpha.yaml", What::File(file("alpha", "A", "23H2")))];
+    stage.commit(Some(first), &changes);
+    let alpha = stage.wanted("alpha");
+    assert_eq!((alpha.path.as_str(), &alpha.problem, &alpha.desired.suspend), ("clusters/wards/alpha.yaml", &None, &None));
+    assert_eq!(stage.fleet().clusters.len(), 2);
+}
+
+#[test]
+fn a_symlink_or_submodule_where_a_file_should_be_is_not_followed() {
+    for what in [What::Link("shops/beta.yaml"), What::Link("../../../etc/passwd"), What::Submodule] {
+        let (stage, first) = Stage::new();
+        let before = stage.wanted("alpha");
+        stage.commit(Some(first), &[("clusters/alpha.yaml", what)]);
+        let alpha = stage.wanted("alpha");
+        assert_eq!(alpha.desired, before.desired, "its last good spec stays in force");
+        let problem = alpha.problem.clone().unwrap();
+        assert!(problem.contains("symbolic link") || problem.contains("submodule"), "{problem}");
+    }
+}
+
+#[test]
+fn a_rewound_or_rewritten_branch_does_not_count_until_a_person_lets_it_in() {
+    let (stage, first) = Stage::new();
+    let second = stage.commit(Some(first), &[("clusters/alpha.yaml", What::File(file("alpha", "A", "24H2")))]);
+    stage.fleet();
+    let sideways = stage.commit(Some(first), &[("clusters/alpha.yaml", What::File(file("alpha", "A", "22H2")))]);
+    let unrelated = stage.commit(None, &[("clusters/alpha.yaml", What::File(file("alpha", "A", "22H2")))]);
+    for found in [first, sideways, unrelated] {
+        stage.force(found);
+        let error = stage.read().unwrap_err();
+        let expected =
+            SourceError::Rewritten { branch: "refs/heads/main".to_owned(), accepted: revision(second), found: revision(found) };
+        assert_eq!(error, expected);
+        assert_eq!(of_source(&error), Handling::Again, "the last fleet stays in force");
+    }
+    stage.force(sideways);
+    stage.let_in(first);
+    assert!(stage.read().is_ok(), "a descendant of what was let in");
+    stage.force(unrelated);
+    assert!(stage.read().is_err(), "one word lets in one revision");
+    stage.let_in(unrelated);
+    assert_eq!(stage.fleet().revision, revision(unrelated));
+    assert_eq!(stage.wanted("alpha").desired.target.version, Version::V22H2);
+}
+
+#[test]
+fn a_word_lets_a_rewritten_branch_in_once() {
+    let (stage, first) = Stage::new();
+    let second = stage.commit(Some(first), &[("clusters/alpha.yaml", What::File(file("alpha", "A", "24H2")))]);
+    stage.fleet();
+    let other = stage.commit(Some(first), &[("clusters/shops/beta.yaml", What::File(file("beta", "B", "24H2")))]);
+    let more = stage.commit(Some(other), &[("clusters/shops/beta.yaml", What::File(file("beta", "B", "22H2")))]);
+    stage.let_in(other);
+    assert_eq!(stage.fleet().revision, revision(more));
+    stage.force(other);
+    assert!(matches!(stage.read(), Err(SourceError::Rewritten { .. })), "rewound again, which nobody has let in");
+    stage.force(second);
+    assert!(matches!(stage.read(), Err(SourceError::Rewritten { .. })));
+}
+
+#[test]
+fn a_rewound_branch_is_noticed_after_a_restart_by_what_the_status_branch_remembers() {
+    let (stage, first) = Stage::new();
+    let second = stage.commit(Some(first), &[("clusters/alpha.yaml", What::File(file("alpha", "A", "24H2")))]);
+    stage.force(first);
+    let shared = Arc::new(Mutex::new(Shared { accepted: vec![revision(second)], ..Shared::default() }));
+    let (anew, _line) = source(&stage.remotes, &shared, "another folder");
+    assert!(matches!(wait(anew.read()), Err(SourceError::Rewritten { .. })));
+}
+
+#[test]
+fn an_unrelated_merge_changes_no_clusters_revision_and_reads_no_other_file() {
+    let (stage, first) = Stage::new();
+    let before = stage.fleet();
+    let changes = [("README.md", What::File("hello".to_owned())), ("clusters/shops/beta.yaml", What::File(file("beta", "B", "24H2")))];
+    let second = stage.commit(Some(first), &changes);
+    let after = stage.fleet();
+    assert_eq!(after.revision, revision(second));
+    let alpha = cluster("alpha");
+    assert_eq!(after.clusters[&alpha].revision, revision(first));
+    assert!(Arc::ptr_eq(&before.clusters[&alpha], &after.clusters[&alpha]), "what did not change was not read again");
+    assert_eq!(after.clusters[&cluster("beta")].revision, revision(second));
+    assert!(Arc::ptr_eq(&after, &stage.fleet()), "and without a change nothing is done at all");
+}
+
+#[test]
+fn a_change_of_a_file_that_changes_none_of_its_meaning_is_no_new_revision_of_its_cluster() {
+    let (stage, first) = Stage::new();
+    stage.fleet();
+    stage.commit(Some(first), &[("clusters/alpha.yaml", What::File(format!("# a comment\n{}", file("alpha", "A", "23H2"))))]);
+    assert_eq!(stage.wanted("alpha").revision, revision(first));
+}
+
+#[test]
+fn a_change_of_the_fleets_defaults_reaches_every_cluster() {
+    let (stage, first) = Stage::new();
+    stage.fleet();
+    let second = stage.commit(Some(first), &[("fleet.yaml", What::File(FLEET.replace("the platform team", "the night shift")))]);
+    for name in ["alpha", "beta"] {
+        let wanted = stage.wanted(name);
+        assert_eq!(wanted.desired.contact.as_deref(), Some("the night shift"));
+        assert_eq!(wanted.revision, revision(second));
+    }
+}
+
+#[test]
+fn a_bad_fleet_file_leaves_the_last_good_defaults_in_force_for_everybody() {
+    let (stage, first) = Stage::new();
+    stage.fleet();
+    let changes = [
+        ("fleet.yaml", What::File("kind: Flet\n".to_owned())),
+        ("clusters/alpha.yaml", What::File(file("alpha", "A", "24H2"))),
+    ];
+    stage.commit(Some(first), &changes);
+    let fleet = stage.fleet();
+    assert!(fleet.problems.iter().any(|p| p.contains("fleet.yaml")), "{:?}", fleet.problems);
+    let alpha = &fleet.clusters[&cluster("alpha")];
+    assert_eq!((alpha.desired.contact.as_deref(), alpha.desired.target.version), (Some("the platform team"), Version::V24H2));
+}
+
+#[test]
+fn a_new_file_cannot_take_another_clusters_name() {
+    let (stage, first) = Stage::new();
+    let before = stage.wanted("beta");
+    // Earlier in the order of paths than the file that was there before.
+    stage.commit(Some(first), &[("clusters/a-thief.yaml", What::File(file("beta", "X", "24H2")))]);
+    let beta = stage.wanted("beta");
+    assert_eq!((&beta.path, &beta.desired), (&before.path, &before.desired));
+    assert!(stage.fleet().problems.iter().any(|p| p.contains("a-thief.yaml")), "{:?}", stage.fleet().problems);
+}
+
+#[test]
+fn a_corrupt_mirror_is_made_again() {
+    let (stage, first) = Stage::new();
+    stage.fleet();
+    let objects = stage.remotes.beside("desired").join("mirror.git").join("objects");
+    for folder in std::fs::read_dir(&objects).unwrap().flatten() {
+        if folder.path().is_dir() {
+            for file in std::fs::read_dir(folder.path()).unwrap().flatten() {
+                std::fs::remove_file(file.path()).unwrap();
+            }
+        }
+    }
+    let second = stage.commit(Some(first), &[("clusters/alpha.yaml", What::File(file("alpha", "A", "24H2")))]);
+    // The look that finds the damage may fail; the one after it does not.
+    let fleet = stage.read().or_else(|_| stage.read()).unwrap();
+    assert_eq!(fleet.revision, revision(second));
+    assert_eq!(fleet.clusters[&cluster("alpha")].desired.target.version, Version::V24H2);
+    assert_eq!(fleet.clusters[&cluster("beta")].revision, revision(first));
+}
+
+#[test]
+fn a_missing_branch_is_said_and_nothing_is_lost() {
+    let stage = Stage::empty();
+    let error = stage.read().unwrap_err();
+    assert_eq!(error, SourceError::NoBranch("refs/heads/main".to_owned()));
+    let (stage, first) = Stage::new();
+    stage.fleet();
+    stage.remotes.repository().find_reference("refs/heads/main").unwrap().delete().unwrap();
+    assert_eq!(stage.read(), Err(SourceError::NoBranch("refs/heads/main".to_owned())));
+    stage.force(first);
+    assert_eq!(stage.fleet().clusters.len(), 2);
+}
+
+#[test]
+fn while_the_remote_is_down_the_last_fleet_stays_and_afterwards_the_new_one_counts() {
+    let (stage, first) = Stage::new();
+    let before = stage.fleet();
+    stage.line.set_down(true);
+    let second = stage.commit(Some(first), &[("clusters/alpha.yaml", What::File(file("alpha", "A", "24H2")))]);
+    let error = stage.read().unwrap_err();
+    assert!(matches!(error, SourceError::Unreachable(_)), "{error}");
+    assert_eq!(of_source(&error), Handling::Again);
+    assert_eq!(before.clusters[&cluster("alpha")].desired.target.version, Version::V23H2);
+    stage.line.set_down(false);
+    assert_eq!(stage.fleet().revision, revision(second));
+    assert_eq!(stage.wanted("alpha").desired.target.version, Version::V24H2);
+}
