@@ -90,16 +90,14 @@ pub struct Field {
     _lab: Process,
 }
 
-const CLUSTER: &str = "apiVersion: drydock/v1alpha1
-kind: Cluster
-metadata:
-  name: till-042
-spec:
-  nodes: [{name: T042A}, {name: T042B}]
-  connection: {transport: Lab}
-  operatingSystem: {version: 23H2}
-  source: {windowsUpdate: {}}
-";
+/// The cluster's file; `more` are lines of its spec.
+pub fn cluster(more: &str) -> String {
+    format!(
+        "apiVersion: drydock/v1alpha1\nkind: Cluster\nmetadata:\n  name: till-042\nspec:\n  nodes: [{{name: T042A}}, {{name: T042B}}]\n  \
+         connection: {{transport: Lab}}\n  operatingSystem: {{version: 23H2}}\n  source: {{windowsUpdate: {{}}}}\n{}",
+        if more.is_empty() { String::new() } else { format!("  {more}") }
+    )
+}
 
 impl Field {
     /// Everything but a controller. `speed` is how many times faster than the clock on the wall the lab's time runs.
@@ -108,7 +106,7 @@ impl Field {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path();
         let bare = path.join("fleet.git");
-        git2::Repository::init_bare(&bare).expect("a bare repository");
+        git2::Repository::init_bare(&bare).and_then(|git| git.set_head("refs/heads/main")).expect("a bare repository");
         let time = LabTime { ahead: Millis::ZERO, origin: Clock::now(&System), speed };
         let clock = AnyClock::Lab(time.clock());
         let mut random = [0; 32];
@@ -119,15 +117,15 @@ impl Field {
             fs::write(path.join(format!("{name}.yaml")), config(path, name, &key)).expect("a configuration");
         }
         let nodes = ["T042A", "T042B"].map(|n| n.parse().expect("a node's name")).to_vec();
-        let cluster = ClusterConfig::new("till-042".parse().expect("a name"), nodes, "20349.3692".parse().expect("a build"));
-        fs::write(path.join("lab.json"), serde_json::to_string(&[cluster]).expect("JSON")).expect("the lab's clusters");
+        let simulated = ClusterConfig::new("till-042".parse().expect("a name"), nodes, "20349.3692".parse().expect("a build"));
+        fs::write(path.join("lab.json"), serde_json::to_string(&[simulated]).expect("JSON")).expect("the lab's clusters");
         let mirror = Mirror::open(&path.join("test"), Remote::at_path(&bare)).expect("a mirror");
         let at = |file: &str| path.join(file).display().to_string();
         let (socket, clusters, seed, times) = (at("lab.sock"), at("lab.json"), seed.to_string(), time.to_string());
         let lab_process = start(path, "lab", &["lab", "--socket", &socket, "--clusters", &clusters, "--seed", &seed, "--lab-time", &times]);
         let lab = Client::new(&path.join("lab.sock"), Duration::from_secs(20), clock.clone());
         let mut field = Field { folder, mirror, key, time, clock, lab, started: 0, _lab: lab_process };
-        field.merge("Begin the fleet", &[("clusters/till-042.yaml", CLUSTER)]);
+        field.merge("Begin the fleet", &[("clusters/till-042.yaml", &cluster(""))]);
         let init = Command::new(binary()).args(["init", "--config"]).arg(field.folder.path().join("north.yaml")).output().expect("init runs");
         assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
         field
@@ -158,6 +156,11 @@ impl Field {
     /// How everything stands in truth.
     pub async fn truth(&self) -> Status {
         self.lab.status().await.expect("the lab answers")
+    }
+
+    /// How many things happened to the nodes so far.
+    pub async fn effects(&self) -> usize {
+        self.lab.effects(0).await.expect("the lab answers").len()
     }
 
     /// Waits, for at most `most` of real time, until every node runs 23H2 and serves.

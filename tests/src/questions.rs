@@ -1,6 +1,6 @@
 //! Questions to a simulation, and words to it.
 
-use crate::sim::Sim;
+use crate::sim::{Setup, Sim};
 use drydock_lab::{Fault, Planned};
 use drydock_model::ids::{ClusterName, Epoch, NodeName};
 use drydock_model::ledger::Ledger;
@@ -9,6 +9,13 @@ use drydock_model::plan::Decision;
 use drydock_model::time::Millis;
 
 impl Sim {
+    /// Four nodes on 22H2 and one controller, which sleeps while nothing happens, five minutes at most.
+    pub fn quick(seed: u64) -> Sim {
+        let mut sim = Sim::of(Setup { skip: Some(Millis::minutes(5)), ..Setup::usual(seed, 4) });
+        sim.start("north", seed);
+        sim
+    }
+
     /// Laps until something holds; false when `most` were not enough, or nobody is left.
     pub fn until(&mut self, most: usize, mut holds: impl FnMut(&Sim) -> bool) -> bool {
         for _ in 0..most {

@@ -3,7 +3,7 @@
 use drydock_engine::handling::Handling;
 use drydock_engine::lap::{Lap, Memory, Mode, Then, lap};
 use drydock_engine::pace::{Pace, Pacing};
-use crate::touch::{Ports, Touch};
+use crate::touch::{Left, Ports, Touch};
 use drydock_engine::ports::{Clock, Fleet, Store, TakeOver, Wanted, World};
 use drydock_lab::sim::{Branch, Shared, SimClock, SimClusters, SimSource, SimStore, Sleep};
 use drydock_lab::{ClusterConfig, Durations, Lab, Rules};
@@ -221,6 +221,14 @@ impl Sim {
         }
     }
 
+    /// A simulation that goes on from what a crashed controller left, without any controller yet.
+    pub fn left(setup: &Setup, left: &Left) -> Sim {
+        let mut sim = Sim::of(setup.clone());
+        sim.lab = Arc::new(Mutex::new(left.lab.clone()));
+        sim.branch = left.branch.copy();
+        sim
+    }
+
     /// Starts one more controller.
     pub fn start(&mut self, name: &str, seed: u64) -> usize {
         self.start_with(name, seed, TakeOver::No, Millis::ZERO)
@@ -351,6 +359,7 @@ impl Sim {
         let time = controller.world.clock().now();
         let converged = ended.plan.as_ref().is_some_and(|p| p.decision == Decision::Converged);
         let mut pause = match &ended.then {
+            Then::AtOnce => controller.pace.at_once(),
             Then::Recheck(recheck) => controller.pace.after(*recheck, converged, time),
             Then::Handle(Handling::Onward) => controller.pace.after(Recheck::Soon, false, time),
             Then::Handle(Handling::After(pause)) => *pause,

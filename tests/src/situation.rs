@@ -1,4 +1,5 @@
 //! Single situations for the planner: a healthy cluster of four, one thing changed at a time.
+
 use drydock_model::desired::*;
 use drydock_model::fact::{Fact, Gap};
 use drydock_model::ids::*;

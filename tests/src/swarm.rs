@@ -361,6 +361,7 @@ impl Run {
             | HoldReason::MembersDiffer { .. }
             | HoldReason::OtherCluster { .. }
             | HoldReason::NoWindowFits { .. }
+            | HoldReason::MixedReleases { .. }
             | HoldReason::SingleNode
             | HoldReason::Law { .. } => {}
         }

@@ -231,8 +231,7 @@ fn a_rewound_or_rewritten_branch_does_not_count_until_a_person_lets_it_in() {
     for found in [first, sideways, unrelated] {
         stage.force(found);
         let error = stage.read().unwrap_err();
-        let expected =
-            SourceError::Rewritten { branch: "refs/heads/main".to_owned(), accepted: revision(second), found: revision(found) };
+        let expected = SourceError::Rewritten { branch: "refs/heads/main".to_owned(), accepted: revision(second), found: revision(found) };
         assert_eq!(error, expected);
         assert_eq!(of_source(&error), Handling::Again, "the last fleet stays in force");
     }
@@ -310,10 +309,7 @@ fn a_change_of_the_fleets_defaults_reaches_every_cluster() {
 fn a_bad_fleet_file_leaves_the_last_good_defaults_in_force_for_everybody() {
     let (stage, first) = Stage::new();
     stage.fleet();
-    let changes = [
-        ("fleet.yaml", What::File("kind: Flet\n".to_owned())),
-        ("clusters/alpha.yaml", What::File(file("alpha", "A", "24H2"))),
-    ];
+    let changes = [("fleet.yaml", What::File("kind: Flet\n".to_owned())), ("clusters/alpha.yaml", What::File(file("alpha", "A", "24H2")))];
     stage.commit(Some(first), &changes);
     let fleet = stage.fleet();
     assert!(fleet.problems.iter().any(|p| p.contains("fleet.yaml")), "{:?}", fleet.problems);

@@ -49,6 +49,8 @@ pub struct Lap {
 /// When to look again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Then {
+    /// At once: an entry was written, and nothing waits for anything but a fresh look.
+    AtOnce,
     /// As the decision says.
     Recheck(Recheck),
     /// As the error says.
@@ -136,14 +138,15 @@ impl<W: World> Effect<'_, W> {
             (Decision::Hold(_), _) => (self.noted(&plan.decision, None, memory), Recheck::Usual),
             (_, Mode::Observe) => (self.observed_only(&plan.decision), Recheck::Usual),
             (Decision::Fence(orders) | Decision::Perform(orders), Mode::Act) => return self.send(orders.clone(), plan).await,
-            (Decision::Meet(ids), Mode::Act) => (vec![Event::Met(ids.clone())], Recheck::Soon),
-            (Decision::Open(intent), Mode::Act) => (vec![Event::Opened(intent.clone())], Recheck::Soon),
-            (Decision::Cancel(entry), Mode::Act) => (vec![Event::Cancelled(entry.clone())], Recheck::Soon),
+            (Decision::Meet(ids), Mode::Act) => return self.write(vec![Event::Met(ids.clone())], Then::AtOnce, plan).await,
+            (Decision::Open(intent), Mode::Act) => return self.write(vec![Event::Opened(intent.clone())], Then::AtOnce, plan).await,
+            (Decision::Cancel(entry), Mode::Act) => return self.write(vec![Event::Cancelled(entry.clone())], Then::AtOnce, plan).await,
             (Decision::Close { entry, outcome, heard }, Mode::Act) => {
-                (vec![Event::Closed { entry: entry.clone(), outcome: outcome.clone(), heard: *heard }], Recheck::Soon)
+                let closed = Event::Closed { entry: entry.clone(), outcome: outcome.clone(), heard: *heard };
+                return self.write(vec![closed], Then::AtOnce, plan).await;
             }
         };
-        self.write(events, recheck, plan).await
+        self.write(events, Then::Recheck(recheck), plan).await
     }
 
     /// Orders are sent one after the other; what they did is for the next observation to say.
@@ -162,12 +165,12 @@ impl<W: World> Effect<'_, W> {
         Lap { plan: Some(plan), then: worst, wrote: None }
     }
 
-    async fn write(&self, mut events: Vec<Event>, recheck: Recheck, plan: Plan) -> Lap {
+    async fn write(&self, mut events: Vec<Event>, then: Then, plan: Plan) -> Lap {
         if self.ledger.revisions.observed.as_ref() != Some(&self.wanted.revision) {
             events.insert(0, Event::Read(self.wanted.revision.clone()));
         }
         if events.is_empty() {
-            return Lap { plan: Some(plan), then: Then::Recheck(recheck), wrote: None };
+            return Lap { plan: Some(plan), then, wrote: None };
         }
         let record = Record {
             cluster: self.wanted.desired.cluster.clone(),
@@ -183,7 +186,9 @@ impl<W: World> Effect<'_, W> {
         match self.world.store().append(record).await {
             Ok(appended) => {
                 debug!(cluster = %self.wanted.desired.cluster, %appended, state = plan.decision.state(), "written");
-                Lap { plan: Some(plan), then: Then::Recheck(recheck), wrote: Some(appended) }
+                // Without the remote nothing that was opened is performed: no hurry.
+                let then = if appended == Appended::Pushed { then } else { Then::Recheck(Recheck::Soon) };
+                Lap { plan: Some(plan), then, wrote: Some(appended) }
             }
             Err(error) => Lap { plan: Some(plan), ..failed(self.wanted, &error) },
         }

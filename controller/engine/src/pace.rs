@@ -9,6 +9,8 @@ use std::time::Duration;
 /// How long to sleep between laps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pacing {
+    /// After an entry was written: a breath, so that a fault in the planner is no hot loop.
+    pub breath: Millis,
     /// While something is at work.
     pub soon: Millis,
     /// While something is waited for.
@@ -19,7 +21,7 @@ pub struct Pacing {
 
 impl Default for Pacing {
     fn default() -> Pacing {
-        Pacing { soon: Millis::seconds(10), usual: Millis::seconds(60), idle: Millis::minutes(5) }
+        Pacing { breath: Millis::seconds(1), soon: Millis::seconds(10), usual: Millis::seconds(60), idle: Millis::minutes(5) }
     }
 }
 
@@ -56,6 +58,12 @@ impl Pace {
             Recheck::Usual => self.pacing.usual,
             Recheck::At(at) => at.since(now).max(self.pacing.soon).min(self.pacing.idle),
         }
+    }
+
+    /// After an entry was written.
+    pub fn at_once(&mut self) -> Millis {
+        self.slowing.reset();
+        self.pacing.breath
     }
 
     /// After an error.

@@ -187,6 +187,7 @@ impl<W: World> Task<W> {
             let converged = lap.plan.as_ref().is_some_and(|p| p.decision == Decision::Converged);
             let now = self.world.clock().now();
             let pause = match lap.then {
+                Then::AtOnce => pace.at_once(),
                 Then::Recheck(recheck) => pace.after(recheck, converged, now),
                 Then::Handle(Handling::Onward) => pace.after(Recheck::Soon, false, now),
                 Then::Handle(Handling::After(pause)) => pause,

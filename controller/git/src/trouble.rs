@@ -215,6 +215,7 @@ impl Trouble {
         }
         match (source.code(), source.class()) {
             (git2::ErrorCode::Timeout, _) => Self::TimedOut { remote, source },
+            _ if detail.to_ascii_lowercase().contains("timed out") => Self::TimedOut { remote, source },
             (git2::ErrorCode::Auth, _) => match credential {
                 Some(credential) => Self::CredentialRefused { remote, credential },
                 None => Self::CredentialMissing { remote, advice: "configure a key or a token for it".into() },
@@ -228,7 +229,7 @@ impl Trouble {
                 None => Self::CredentialMissing { remote, advice: "configure a token for it".into() },
             },
             (git2::ErrorCode::Eof, _) | (_, git2::ErrorClass::Net | git2::ErrorClass::Os) => Self::Unreachable { remote, detail, source },
-            (_, git2::ErrorClass::Ssh) if detail.contains("timed out") || detail.contains("timeout") => Self::TimedOut { remote, source },
+            (_, git2::ErrorClass::Ssh) if detail.contains("timeout") => Self::TimedOut { remote, source },
             (_, git2::ErrorClass::Ssh) if detail.contains("passphrase") || detail.contains("private key") => {
                 let credential = credential.unwrap_or_else(|| "the key".into());
                 Self::CredentialMissing {

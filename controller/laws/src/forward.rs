@@ -75,6 +75,7 @@ pub(crate) fn s17(case: &Case<'_>) -> Found {
     found
 }
 
+/// What serves once the node is back: the target beside what the others run. What it runs now goes with it; its own path is judged for itself.
 fn one_pair(case: &Case<'_>, doing: &Doing<'_>, found: &mut Found) {
     let mut versions = BTreeSet::from([doing.target.version]);
     for name in case.everybody.iter().copied() {
@@ -82,6 +83,7 @@ fn one_pair(case: &Case<'_>, doing: &Doing<'_>, found: &mut Found) {
             None if doing.weight == Weight::TakesOut => found.push(format!("the build of {name} is not known at the {}", doing.name())),
             // While a node is out, what the others ran when it was taken out counts: nothing of ours changes it meanwhile.
             None => {}
+            Some(_) if *name == doing.node.name => {}
             Some(build) => match Version::of_family(build.family) {
                 Some(version) => {
                     versions.insert(version);

@@ -102,7 +102,9 @@ fn cancels(case: &Case<'_>, entry: &EntryId, found: &mut Found) {
         Some(open) if open.cancel_entry().is_none() => {
             found.push(format!("{entry} would cancel {}, which stands above every Cancel of its block", open.entry));
         }
-        Some(open) if open.cancel_entry().as_ref() != Some(entry) => found.push(format!("{entry} is not the Cancel of the open {}", open.entry)),
+        Some(open) if open.cancel_entry().as_ref() != Some(entry) => {
+            found.push(format!("{entry} is not the Cancel of the open {}", open.entry))
+        }
         Some(open) if open.cancelled.is_some() => found.push(format!("{} would be cancelled twice", open.entry)),
         Some(_) => {}
         None => found.push(format!("{entry} would cancel something that is not open")),

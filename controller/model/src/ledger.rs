@@ -395,7 +395,9 @@ impl Ledger {
     /// A Return of an out node, and a Restart after one that committed, take the numbers that the last block of this epoch reserved for them,
     /// so that they have the same names with and without git. `again` is the Restart that only restarts.
     pub fn place_for(&self, step: Step, again: bool) -> (Seq, Seq) {
-        let reserved = self.last.as_ref().filter(|i| i.entry.place.epoch == self.epoch);
+        // A node that owes a tombstone for the block refuses everything below it.
+        let barred = |i: &&Intent| self.owes.get(&i.node.name).is_some_and(|owed| owed.epoch == self.epoch && owed.seq >= i.base);
+        let reserved = self.last.as_ref().filter(|i| i.entry.place.epoch == self.epoch && !barred(i));
         match (step, reserved) {
             (Step::Return, Some(i)) if i.entry.place.seq < i.base + RETURN => (i.base + RETURN, i.base),
             (Step::Restart, Some(i)) if again && i.step == Step::Restart && i.entry.place.seq < i.base + AGAIN => (i.base + AGAIN, i.base),
@@ -421,12 +423,28 @@ impl Ledger {
 
     /// The attempts of a node at a target; fresh ones when the machine or the release is another.
     pub fn attempts_of(&self, node: &NodeId, target: Target) -> Attempts {
+        let fresh = |number| Attempts {
+            machine: node.machine.clone(),
+            target,
+            number,
+            first: number,
+            entries: BTreeMap::new(),
+            last: None,
+            spent: false,
+            installed: None,
+        };
         match self.attempts.get(&node.name) {
-            Some(a) if a.machine == node.machine && a.target == target => a.clone(),
-            Some(_) | None => {
-                Attempts { machine: node.machine.clone(), target, number: 1, first: 1, entries: BTreeMap::new(), last: None, spent: false, installed: None }
-            }
+            // Another floor of the same release is the same upgrade: a merge does not undo what only a person may.
+            Some(a) if a.machine == node.machine && a.target.version == target.version => Attempts { target, ..a.clone() },
+            // Numbers never repeat on one machine, whatever it was asked for in between (rule 24).
+            Some(a) if a.machine == node.machine => fresh(a.number.saturating_add(1)),
+            Some(_) | None => fresh(1),
         }
+    }
+
+    /// A person claimed above whatever the nodes remember (`init --adopt`): what they remember of earlier claims is no contradiction any more.
+    pub fn adopt(&mut self) {
+        self.heights.clear();
     }
 
     /// The ledger after one more entry.
@@ -687,5 +705,113 @@ impl Ledger {
             }
             Word::Clock { .. } => self.clock_accepted = true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desired::Version;
+
+    fn node() -> NodeId {
+        NodeId {
+            name: "N01".parse().unwrap(),
+            machine: "m1".parse().unwrap(),
+            cluster: "c".parse().unwrap(),
+            node: "1".parse().unwrap(),
+        }
+    }
+
+    fn ledger() -> Ledger {
+        Ledger::new(Epoch { number: 3, nonce: "ab".parse().unwrap() })
+    }
+
+    fn open(ledger: &mut Ledger, step: Step, target: Target) -> Intent {
+        let (seq, base) = ledger.place_for(step, false);
+        let intent = Intent {
+            entry: EntryId { cluster: "north".parse().unwrap(), place: Place { epoch: ledger.epoch.clone(), seq } },
+            base,
+            step,
+            purpose: Purpose::Upgrade,
+            node: node(),
+            spec: "s".parse().unwrap(),
+            revision: "aa".parse().unwrap(),
+            target,
+            attempt: ledger.attempts_of(&node(), target).number,
+            boot: None,
+            opened: Stamp::Unknown,
+            cancelled: None,
+        };
+        ledger.apply(&Event::Opened(intent.clone()), Stamp::At(Timestamp(0)));
+        intent
+    }
+
+    fn close(ledger: &mut Ledger, intent: &Intent, outcome: Outcome, heard: bool) {
+        ledger.apply(&Event::Closed { entry: intent.entry.clone(), outcome, heard }, Stamp::At(Timestamp(9)));
+    }
+
+    const TO_23H2: Target = Target { version: Version::V23H2, revision: 0 };
+    const TO_24H2: Target = Target { version: Version::V24H2, revision: 0 };
+
+    #[test]
+    fn attempt_numbers_never_repeat_on_one_machine() {
+        let mut ledger = ledger();
+        open(&mut ledger, Step::Vacate, TO_23H2);
+        assert_eq!(ledger.attempts_of(&node(), TO_24H2).number, 2);
+        assert_eq!(ledger.attempts_of(&NodeId { machine: "m2".parse().unwrap(), ..node() }, TO_23H2).number, 1);
+    }
+
+    #[test]
+    fn a_rollback_stays_spent_when_only_the_floor_changes() {
+        let mut ledger = ledger();
+        let restart = open(&mut ledger, Step::Restart, TO_23H2);
+        close(&mut ledger, &restart, Outcome::Failed(Failure::RolledBack), true);
+        assert!(ledger.attempts_of(&node(), Target { revision: 1_611, ..TO_23H2 }).spent);
+    }
+
+    #[test]
+    fn a_return_takes_its_reserved_number_unless_a_tombstone_bars_it() {
+        let mut ledger = ledger();
+        let vacate = open(&mut ledger, Step::Vacate, TO_23H2);
+        assert_eq!(ledger.place_for(Step::Return, false), (1 + RETURN, 1));
+        close(&mut ledger, &vacate, Outcome::Superseded, false);
+        assert_eq!(ledger.place_for(Step::Return, false), (1 + BLOCK, 1 + BLOCK));
+    }
+
+    #[test]
+    fn a_vacate_that_may_still_arrive_leaves_its_node_out() {
+        for (heard, out) in [(true, false), (false, true)] {
+            let mut ledger = ledger();
+            let vacate = open(&mut ledger, Step::Vacate, TO_23H2);
+            close(&mut ledger, &vacate, Outcome::Abandoned(Abandoned::GuardFailed), heard);
+            assert_eq!(ledger.out.is_some(), out);
+            assert_eq!(ledger.owes.is_empty(), heard);
+        }
+    }
+
+    #[test]
+    fn entries_that_are_read_twice_count_once() {
+        let mut ledger = ledger();
+        let vacate = open(&mut ledger, Step::Vacate, TO_23H2);
+        ledger.apply(&Event::Opened(vacate.clone()), Stamp::At(Timestamp(1)));
+        assert_eq!(ledger.attempts_of(&node(), TO_23H2).entries.get(&Step::Vacate), Some(&1));
+        close(&mut ledger, &vacate, Outcome::Done, true);
+        let install = open(&mut ledger, Step::Install, TO_23H2);
+        close(&mut ledger, &vacate, Outcome::Done, true);
+        assert_eq!(ledger.open.as_ref().map(|i| &i.entry), Some(&install.entry));
+    }
+
+    #[test]
+    fn a_node_that_remembers_more_than_an_earlier_claim_wrote_is_noticed() {
+        let mut ledger = ledger();
+        open(&mut ledger, Step::Vacate, TO_23H2);
+        let old = ledger.epoch.clone();
+        ledger.apply(&Event::Claimed { epoch: Epoch { number: 4, nonce: "cd".parse().unwrap() } }, Stamp::Unknown);
+        let shows = |epoch: &Epoch, seq| Place { epoch: epoch.clone(), seq };
+        assert_eq!(ledger.knows(&shows(&old, BLOCK)), Some(true));
+        assert_eq!(ledger.knows(&shows(&old, BLOCK + 1)), Some(false));
+        assert_eq!(ledger.knows(&shows(&Epoch { number: 3, nonce: "xx".parse().unwrap() }, 1)), None);
+        ledger.adopt();
+        assert_eq!(ledger.knows(&shows(&old, BLOCK + 1)), Some(true));
     }
 }

@@ -1,6 +1,6 @@
 //! What the planner decides, and what it says of every node while doing so.
 
-use crate::desired::{Build, Desired};
+use crate::desired::{Build, Desired, Version};
 use crate::fact::{Fact, Gap};
 use crate::ids::{EntryId, NodeId, NodeName, Place, Revision};
 use crate::ledger::{Failed, Intent, Ledger, Outcome};
@@ -353,6 +353,11 @@ pub enum HoldReason {
         /// What it remembers.
         shows: Place,
     },
+    /// Whichever node came next, more than two releases would serve in one cluster.
+    MixedReleases {
+        /// What the nodes run now.
+        releases: Vec<Version>,
+    },
     /// The desired state names a single node; taking it out stops the cluster.
     SingleNode,
     /// A law forbids what the planner wanted: a fault in Drydock itself.
@@ -392,6 +397,10 @@ impl fmt::Display for HoldReason {
             }
             HoldReason::StatusTouched { commit } => write!(f, "commit {commit} of the status branch was not written by this controller"),
             HoldReason::OtherClaim { node, shows } => write!(f, "{node} remembers {shows}, of another claim with our number"),
+            HoldReason::MixedReleases { releases } => {
+                let names: Vec<String> = releases.iter().map(ToString::to_string).collect();
+                write!(f, "the nodes run {}; with one more release there would be three in the cluster", names.join(" and "))
+            }
             HoldReason::SingleNode => f.write_str("a cluster of one node cannot be upgraded node by node"),
             HoldReason::Law { id, what } => write!(f, "law {id} forbids the next step: {what}"),
         }
@@ -403,22 +412,22 @@ impl HoldReason {
     pub fn way_out(&self) -> String {
         match self {
             HoldReason::NodeReplaced { node } => format!(
-                "If the machine was replaced on purpose: drydock node retry {node} --reason TEXT. If it will not come back: drydock node gone {node} --reason TEXT."
+                "If the machine was replaced on purpose: drydock node retry CLUSTER {node} --reason TEXT. If it will not come back: drydock node gone CLUSTER {node} --reason TEXT."
             ),
             HoldReason::PersonHasNode { node } => format!(
                 "When you have done with it, resume it (Resume-ClusterNode -Name {node}) so that it is Up; Drydock then goes on by itself."
             ),
             HoldReason::LedgerRewound { .. } => {
-                "Find out who rewound or replaced the status branch. Restore it, or claim above every node: drydock init --adopt.".to_owned()
+                "Find out who rewound or replaced the status branch. Restore it, or claim above every node: drydock init --config FILE --adopt --above NUMBER (drydock probe shows the number).".to_owned()
             }
             HoldReason::NodeFailed { node, .. } => {
-                format!("Look at the node's setup logs, mend the cause, then: drydock node retry {node} --reason TEXT.")
+                format!("Look at the node's setup logs, mend the cause, then: drydock node retry CLUSTER {node} --reason TEXT.")
             }
             HoldReason::TooManyFailed { .. } => {
-                "Mend the cause on each, then for each: drydock node retry NODE --reason TEXT; or raise maxFailedNodes.".to_owned()
+                "Mend the cause on each, then for each: drydock node retry CLUSTER NODE --reason TEXT; or raise maxFailedNodes.".to_owned()
             }
             HoldReason::NodeSilent { node, .. } => format!(
-                "Look at {node}'s console. When it answers again Drydock goes on by itself. If it will not come back: drydock node gone {node} --reason TEXT."
+                "Look at {node}'s console. When it answers again Drydock goes on by itself. If it will not come back: drydock node gone CLUSTER {node} --reason TEXT."
             ),
             HoldReason::StepOverdue { node, .. } => {
                 format!("Look at what {node} is doing. When the step ends, or fails, Drydock goes on by itself.")
@@ -439,8 +448,12 @@ impl HoldReason {
                 format!("Read the commit. If it is harmless: drydock accept --status {commit} --reason TEXT.")
             }
             HoldReason::OtherClaim { .. } => {
-                "Another controller uses another status branch for this cluster. Stop one; then on the other: drydock init --adopt.".to_owned()
+                "Another controller uses another status branch for this cluster. Stop one; then for the other: drydock init --config FILE --adopt --above NUMBER (drydock probe shows the number).".to_owned()
             }
+            HoldReason::MixedReleases { releases } => match releases.last() {
+                Some(newest) => format!("Ask for {newest} until all nodes run it, then for the newer release."),
+                None => "Ask for the release in the middle first.".to_owned(),
+            },
             HoldReason::SingleNode => "Upgrade it by hand, with its virtual machines shut down.".to_owned(),
             HoldReason::Law { .. } => "This is a fault in Drydock. Nothing was done. Please report it with this cluster's facts.yaml.".to_owned(),
         }
@@ -465,6 +478,7 @@ impl HoldReason {
             HoldReason::NoWindowFits { .. } => "NoWindowFits",
             HoldReason::StatusTouched { .. } => "StatusTouched",
             HoldReason::OtherClaim { .. } => "OtherClaim",
+            HoldReason::MixedReleases { .. } => "MixedReleases",
             HoldReason::SingleNode => "SingleNode",
             HoldReason::Law { .. } => "Law",
         }

@@ -2,13 +2,14 @@
 
 use crate::begin;
 use crate::eye::{Eye, No, Registry};
-use drydock_model::desired::{NodeOrder, Standing};
+use drydock_model::desired::{NodeOrder, Standing, Version};
 use drydock_model::ids::NodeName;
 use drydock_model::ledger::{Failed, Failure};
 use drydock_model::paths::route;
 use drydock_model::plan::{Decision, HoldReason, Recheck, WaitingOn};
 use drydock_model::step::{Purpose, Step};
 use drydock_model::time::Stamp;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) fn choose(eye: &Eye<'_>) -> Decision {
     match answer(eye) {
@@ -74,7 +75,10 @@ fn answer(eye: &Eye<'_>) -> Result<Decision, No> {
     // The barrier: no upgrade before the values are in effect on every node, also on one that failed here, as roles may move to it.
     let candidates: Vec<NodeName> = match purpose {
         Purpose::Registry => unready.iter().map(|(name, _)| name.clone()).filter(|n| rest.contains(n)).collect(),
-        Purpose::Upgrade => below.into_iter().filter(|n| rest.contains(n)).collect(),
+        Purpose::Upgrade => {
+            let candidates = below.into_iter().filter(|n| rest.contains(n)).collect();
+            at_most_two_releases(eye, candidates)?
+        }
     };
     let Some(node) = next(eye, &candidates)? else {
         return Err(failed
@@ -118,6 +122,26 @@ fn unready(eye: &Eye<'_>) -> Result<Vec<(NodeName, Registry)>, No> {
         }
     }
     Ok(unready)
+}
+
+/// S17: the candidates after whose upgrade at most two releases serve in the cluster.
+fn at_most_two_releases(eye: &Eye<'_>, candidates: Vec<NodeName>) -> Result<Vec<NodeName>, No> {
+    let mut releases: BTreeMap<&NodeName, Version> = BTreeMap::new();
+    for name in eye.named() {
+        let build = eye.need(name, "build", &eye.node(name).build)?;
+        releases.extend(Version::of_family(build.family).map(|release| (name, release)));
+    }
+    let target = eye.s.desired.target.version;
+    let after = |node: &NodeName| {
+        let others = releases.iter().filter(|(name, _)| **name != node).map(|(_, release)| *release);
+        others.chain([target]).collect::<BTreeSet<Version>>().len()
+    };
+    let fit: Vec<NodeName> = candidates.iter().filter(|node| after(node) <= 2).cloned().collect();
+    if fit.is_empty() && !candidates.is_empty() {
+        let now: BTreeSet<Version> = releases.into_values().collect();
+        return Err(HoldReason::MixedReleases { releases: now.into_iter().collect() }.into());
+    }
+    Ok(fit)
 }
 
 /// The path is documented, the build new enough, the disk large enough.

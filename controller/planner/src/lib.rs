@@ -2,6 +2,20 @@
 //!
 //! Pure: no I/O, no clock, no chance. Cannot fail, wait or log, and cannot tell why it was called. Same situation, same plan, byte for byte.
 //! [`plan`] goes through the same questions in the same order each time; the first that has an answer decides.
+//!
+//! Where each law is guarded:
+//!
+//! | laws | where |
+//! |---|---|
+//! | S1, S2, S3, S4, S10, S11, S15 | `begin`: before a node is taken out; S1, S2b and S4 again in `way::carry_on` |
+//! | S5, S12 | `Eye::attempt`, `way::open`, `choose::failures`: numbers never repeat, entries and attempts are bounded |
+//! | S6, S9 | `Eye::confirmed` and the fences of `tombstones_and_fences`: nothing begins under an entry or a claim that is not ours and newest |
+//! | S7, S16, L3 | `report`: only what was seen, unknown as unknown, the true blocker, no text that a node could have put a secret into |
+//! | S8, S17 | `choose::standings`, `choose::at_most_two_releases` |
+//! | S13 | by what is absent: no step raises a functional level or a pool version |
+//! | S14 | `open`: one intent at a time, closed as heard only when its node shows it |
+//! | L1, L4 | every `Wait` passes or is a `Hold`, and every `Hold` clears itself when its way out was taken |
+//! | L2, L5 | the engine's lap writes nothing for a cluster that stays converged; its claim is the store's |
 
 mod begin;
 mod choose;

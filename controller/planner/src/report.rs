@@ -115,6 +115,7 @@ fn about(why: &drydock_model::plan::HoldReason) -> Option<&NodeName> {
         | H::MembersDiffer { .. }
         | H::NoWindowFits { .. }
         | H::StatusTouched { .. }
+        | H::MixedReleases { .. }
         | H::SingleNode
         | H::Law { .. } => None,
     }

@@ -580,3 +580,17 @@ fn equal_situations_have_equal_plans() {
     assert_eq!(a.decide(), b.decide());
     assert_eq!(a.ledger.out.unwrap().purpose, Purpose::Upgrade);
 }
+
+#[test]
+fn s17_never_more_than_two_releases_serve_in_one_cluster() {
+    let to_24h2 = |case: &mut Case| {
+        case.desired.target.version = Version::V24H2;
+        case.desired.source = BitsSource::Media { path: r"D:\Media".to_owned() };
+    };
+    let mut case = four();
+    to_24h2(&mut case);
+    case.node(3).build = known("25398.1665".parse().unwrap());
+    check(&case, "open Vacate of N03 for Upgrade at 1.ab12/1");
+    case.node(2).build = known("25398.1665".parse().unwrap());
+    check(&case, "hold: the nodes run 22H2 and 23H2; with one more release there would be three in the cluster");
+}

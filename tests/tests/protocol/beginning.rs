@@ -1,6 +1,6 @@
 //! Rules 13 to 16: what must be true before a node is taken out.
 
-use drydock_lab::{Durations, Fault};
+use drydock_lab::Fault;
 use drydock_model::desired::{Suspend, Version};
 use drydock_model::fact::{Fact, Gap};
 use drydock_model::ids::Place;
@@ -36,7 +36,7 @@ fn rule_13_no_node_is_taken_out_unless_every_member_carries_our_fence() {
     case.memory(4).fence = None;
     assert_eq!(case.says(), "fence N04");
     // A node that never lets itself be fenced keeps everybody in.
-    let mut sim = Sim::new(2, 4, Durations::real());
+    let mut sim = Sim::quick(2);
     let deaf = node(4);
     for _ in 0..300 {
         let deafened = sim.memory(&deaf).is_some_and(|m| m.fence.is_none());
@@ -97,7 +97,7 @@ fn rule_14_no_node_is_taken_out_unless_the_remote_was_read_in_the_same_lap() {
 
 #[test]
 fn rule_14_an_open_vacate_is_not_performed_while_the_branch_cannot_be_read() {
-    let mut sim = Sim::new(3, 4, Durations::real());
+    let mut sim = Sim::quick(3);
     let opened = |d: &Decision| matches!(d, Decision::Open(i) if i.step == Step::Vacate);
     assert!(sim.until_decides(5_000, opened).is_some());
     let before = sim.count_all("suspended");
@@ -135,7 +135,7 @@ fn rule_15_the_lower_median_of_the_nodes_clocks_counts_so_one_wrong_clock_stops_
 
 #[test]
 fn rule_15_entries_of_a_controller_with_a_wrong_clock_bear_no_stamp() {
-    let mut sim = Sim::new(4, 4, Durations::real());
+    let mut sim = Sim::quick(4);
     sim.controllers[0].clock().set_skew(3_600_000);
     sim.laps_for(Millis::hours(2));
     assert_eq!(sim.ledger().last_stamp, None);
@@ -208,7 +208,10 @@ fn rule_16_the_guards_are_judged_again_when_an_intent_is_first_performed() {
         let mut case = four();
         let vacate = case.open();
         change(&mut case);
-        assert!(matches!(case.decide(), Decision::Wait(WaitingOn::NotUp { .. } | WaitingOn::StorageRepair(_) | WaitingOn::Room { .. }, _)), "{what}");
+        assert!(
+            matches!(case.decide(), Decision::Wait(WaitingOn::NotUp { .. } | WaitingOn::StorageRepair(_) | WaitingOn::Room { .. }, _)),
+            "{what}"
+        );
         case.pass(Millis::minutes(11));
         assert_eq!(case.decide(), Decision::Cancel(vacate.cancel_entry().unwrap()), "{what}: it is given up in the end");
     }

@@ -230,7 +230,8 @@ fn rule_05_a_controller_that_starts_while_the_remote_is_down_changes_nothing() {
     let mut laps = |count: usize| {
         for _ in 0..count {
             wait(lap(&world, &wanted, Mode::Act, None, &mut memory));
-            lab.lock().unwrap().advance_to(world.clock.now() + Millis::seconds(30));
+            let later = world.clock.now() + Millis::seconds(30);
+            lab.lock().unwrap().advance_to(later);
         }
     };
     let before = remotes.head();

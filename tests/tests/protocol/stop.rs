@@ -1,13 +1,13 @@
 //! Rules 27 and 28: stop now, and what is exempt from it.
 
 use drydock_engine::lap::{Memory, Mode, lap};
-use drydock_lab::{Durations, Fault, Rule};
-use drydock_model::observed::{CommitPhase, MemberState, StopMark, WorkerState};
+use drydock_lab::{Fault, Rule, Rules, State, admit};
+use drydock_model::observed::{Commit, CommitPhase, MemberState, Setup, StopMark, WorkerState};
 use drydock_model::order::{Order, Receipt, Unmet};
 use drydock_model::plan::{Decision, WaitingOn};
 use drydock_model::step::Step;
 use drydock_model::time::Millis;
-use drydock_tests::hand::matters;
+use drydock_tests::hand::{known, matters};
 use drydock_tests::sim::{Ended, Sim, node, now};
 use drydock_tests::situation::{Case, four, name};
 
@@ -27,7 +27,7 @@ fn rule_27_a_stop_file_and_a_stop_mark_are_named_as_the_blocker() {
 
 #[test]
 fn rule_27_a_stop_file_stops_what_begins_and_brings_back_who_is_out_without_git() {
-    let mut sim = Sim::new(12, 4, Durations::real());
+    let mut sim = Sim::quick(12);
     let at_work = |s: &Sim| (1..=4).any(|n| s.facts(&node(n)).worker.known().is_some_and(|w| w.as_ref().is_some_and(|w| w.alive)));
     assert!(sim.until(20_000, at_work));
     sim.stop = Some("smoke in the rack".to_owned());
@@ -43,7 +43,7 @@ fn rule_27_a_stop_file_stops_what_begins_and_brings_back_who_is_out_without_git(
 
 #[test]
 fn rule_27_a_stop_mark_on_any_node_keeps_every_node_in() {
-    let mut sim = Sim::new(13, 4, Durations::real());
+    let mut sim = Sim::quick(13);
     sim.laps_for(Millis::minutes(5));
     sim.strike(Fault::StopMark, Some(&node(4)));
     let (wrote, suspended) = (sim.count_all("wrote-registry"), sim.count_all("suspended"));
@@ -80,22 +80,19 @@ fn rule_27_a_stop_mark_spares_a_restart_after_the_point_of_no_return_and_no_othe
     hand.strike(Fault::StopMark, 1);
     assert_eq!(hand.gives(1, Step::Restart), Ok(Receipt::Refused(Unmet::StopMark)));
 
-    // A node that went down in the middle of its commit has said `committing`.
-    let after = (0..30).find(|seed| {
-        let mut hand = drydock_tests::hand::Hand::new(*seed, drydock_lab::Rules::all());
-        hand.staged(1);
-        hand.strike(Fault::CrashInScript, 1);
-        let sent = hand.gives(1, Step::Restart);
-        hand.back(1);
-        let committing = hand.memory(1).commit.is_some_and(|c| c.phase == CommitPhase::Committing);
-        if sent.is_ok() || !committing || !drydock_tests::hand::known(&hand.facts(1).setup).pending {
-            return false;
-        }
-        hand.strike(Fault::StopMark, 1);
-        assert_eq!(hand.gives(1, Step::Restart), Ok(Receipt::Started), "seed {seed}");
-        true
-    });
-    assert!(after.is_some(), "no seed crashed between `committing` and the commit");
+    let order = hand.bare(1, Step::Restart);
+    let (facts, rules) = (hand.facts(1), Rules::all());
+    let (boot, id) = (known(&facts.boot), known(&facts.id));
+    let mut memory = known(&facts.memory);
+    let target = hand.work(Step::Restart).target;
+    memory.commit = Some(Commit { target, attempt: 1, phase: CommitPhase::Committing, boot: boot.id.clone() });
+    let build = known(&facts.build);
+    let state = |boot| State { id: &id, boot, build, setup: Setup { running: false, pending: true }, worker: None, busy: false };
+    let admitted = admit(&rules, &memory, state(&boot), None, &order);
+    assert!(admitted.is_ok(), "after `committing` it is the way back: {admitted:?}");
+    memory.commit = None;
+    let refused = admit(&rules, &memory, state(&boot), None, &order);
+    assert_eq!(refused, Err(Receipt::Refused(Unmet::StopMark)));
 }
 
 #[test]
@@ -139,7 +136,7 @@ fn rule_28_a_cancel_needs_nothing_that_a_node_expects() {
 #[test]
 fn rule_28_an_observer_only_looks_and_writes_status() {
     use drydock_engine::ports::{Store, TakeOver, World};
-    let sim = Sim::new(14, 4, Durations::real());
+    let sim = Sim::quick(14);
     let ports = ports(&sim);
     now(ports.store().claim(TakeOver::No)).unwrap();
     let mut memory = Memory::default();

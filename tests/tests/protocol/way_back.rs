@@ -1,6 +1,6 @@
 //! Rules 17 to 19: the way back of a node that is out.
 
-use drydock_lab::{Durations, Fault, Rule};
+use drydock_lab::{Fault, Rule};
 use drydock_model::desired::Suspend;
 use drydock_model::ids::Place;
 use drydock_model::ledger::{Event, Failure, Outcome, RETURN};
@@ -68,7 +68,7 @@ fn rule_17_what_the_upgrade_took_together_with_the_fence_is_written_again() {
 
 #[test]
 fn rule_17_an_upgrade_that_forgets_the_registry_still_ends_in_service() {
-    let mut sim = Sim::new(7, 4, Durations::real());
+    let mut sim = Sim::quick(7);
     for n in 1..=4 {
         sim.strike(Fault::UpgradeForgets, Some(&node(n)));
     }
@@ -152,7 +152,7 @@ fn rule_19_the_numbers_of_the_way_back_are_reserved_with_each_intent_of_a_node_t
 
 /// Half way through the first Install, the branch is gone for good, as far as this controller lives to see.
 fn cut_off_in_mid_install(seed: u64) -> Sim {
-    let mut sim = Sim::new(seed, 4, Durations::real());
+    let mut sim = Sim::quick(seed);
     let at_work = |s: &Sim| (1..=4).any(|n| s.facts(&node(n)).worker.known().is_some_and(|w| w.as_ref().is_some_and(|w| w.alive)));
     assert!(sim.until(20_000, at_work), "{}", sim.story.join("\n"));
     sim.branch.set_down(true);

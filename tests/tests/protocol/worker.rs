@@ -1,6 +1,6 @@
 //! Rules 25 and 26: the worker on the node, and what a rollback or a reimage takes back.
 
-use drydock_lab::{Durations, Fault, Rule};
+use drydock_lab::{Fault, Rule};
 use drydock_model::ids::{NodeName, Place};
 use drydock_model::ledger::{Event, Word};
 use drydock_model::observed::{MemberState, WorkerState};
@@ -68,7 +68,7 @@ fn rule_25_the_worker_never_restarts_its_node() {
 
 #[test]
 fn rule_26_a_node_whose_memory_was_taken_back_hears_again_and_repeats_nothing() {
-    let mut sim = Sim::new(5, 4, Durations::real());
+    let mut sim = Sim::quick(5);
     let first: NodeName = node(1);
     assert!(sim.until(20_000, |s| s.count(&first, "changed-build") == 1), "{}", sim.story.join("\n"));
     let before: Vec<usize> = ["began-install", "committed"].iter().map(|w| sim.count(&first, w)).collect();
@@ -85,12 +85,13 @@ fn rule_26_a_node_whose_memory_was_taken_back_hears_again_and_repeats_nothing() 
 #[test]
 fn rule_26_a_fence_below_the_ledgers_is_raised_again() {
     let mut case = four();
-    case.write(&Event::Claimed { epoch: claim(4, "ab12") });
-    case.fence_all(&Place { epoch: claim(4, "ab12"), seq: 0 });
-    case.memory(3).fence = Some(Place { epoch: claim(3, "99"), seq: 8 });
+    case.write(&Event::Claimed { epoch: claim(4, "cd34") });
+    case.fence_all(&Place { epoch: claim(4, "cd34"), seq: 0 });
+    // An image of the time before the last claim was restored on it.
+    case.memory(3).fence = Some(Place { epoch: claim(1, "ab12"), seq: 0 });
     assert_eq!(case.says(), "fence N03");
     let Decision::Fence(orders) = case.decide() else { panic!("no fence") };
-    assert_eq!(orders[0].entry.place, Place { epoch: claim(4, "ab12"), seq: 0 });
+    assert_eq!(orders[0].entry.place, Place { epoch: claim(4, "cd34"), seq: 0 });
 }
 
 #[test]
@@ -120,7 +121,7 @@ fn rule_26_a_node_that_remembers_more_than_the_ledger_holds_everything() {
 
 #[test]
 fn rule_26_a_rewound_branch_is_noticed_by_the_nodes() {
-    let mut sim = Sim::new(6, 4, Durations::real());
+    let mut sim = Sim::quick(6);
     assert!(sim.until(20_000, |s| s.ledger().settling.is_some()), "{}", sim.story.join("\n"));
     // The branch and every controller's memory go back to the beginning: only the nodes know better.
     let commits = sim.branch.commits().len();

@@ -9,8 +9,8 @@ use crate::output::Paint;
 use crate::place::{Place, usual_base};
 use drydock_spec::wire::condition::{ConditionKind, Truth};
 use drydock_spec::wire::message::short;
-use drydock_spec::wire::{instant, one_line};
 use drydock_spec::wire::status::{ClusterStatus, Node};
+use drydock_spec::wire::{instant, one_line};
 
 /// Characters of a line.
 const MOST: usize = 400;

@@ -35,6 +35,13 @@ struct Survey {
     words: Vec<Said>,
 }
 
+impl Survey {
+    /// Whether the epoch before is one that a person set.
+    fn adopted(&self) -> bool {
+        self.root.epoch.as_ref().is_some_and(|e| e.nonce.as_str() == super::init::ADOPTED)
+    }
+}
+
 impl Keeper {
     pub(super) fn claim(&mut self, take_over: TakeOver, now: Timestamp, dice: (u64, u64)) -> Result<Epoch, ClaimError> {
         for _ in 0..RACES {
@@ -82,7 +89,8 @@ impl Keeper {
         now: Timestamp,
         dice: (u64, u64),
     ) -> Result<Option<Epoch>, ClaimError> {
-        let nonce = format!("{:08x}{:08x}", dice.0 & 0xffff_ffff, dice.1 & 0xffff_ffff);
+        // Begins with a letter, so that no reader of YAML takes it for a number.
+        let nonce = format!("c{:08x}{:08x}", dice.0 & 0xffff_ffff, dice.1 & 0xffff_ffff);
         let epoch = Epoch { number, nonce: nonce.parse().map_err(|_| ClaimError::Local("the nonce is no nonce".to_owned()))? };
         self.take_up(head, survey, &epoch).map_err(|error| ClaimError::Local(error.to_string()))?;
         let mut root = survey.root.claimed(&self.name, epoch.clone(), now);
@@ -115,6 +123,9 @@ impl Keeper {
     /// Words that were said and not written into a ledger yet are written with the claim, so that none is lost with a second one.
     fn heard(&self, survey: &Survey) -> Vec<Edit> {
         let mut told: BTreeSet<&ClusterName> = survey.accepted.keys().collect();
+        if survey.adopted() {
+            told.extend(self.clusters.keys());
+        }
         for said in &survey.words {
             match said {
                 Said::Cluster { cluster, .. } => drop(told.insert(cluster)),
@@ -263,11 +274,10 @@ impl Keeper {
                 }
             }
         }
-        // A person claimed above whatever the nodes remember: what they remember of earlier claims is no contradiction any more.
-        if survey.root.epoch.as_ref().is_some_and(|e| e.nonce.as_str() == super::init::ADOPTED) {
+        if survey.adopted() {
             for tracked in self.clusters.values_mut() {
                 if let Ok(ledger) = &mut tracked.ledger {
-                    ledger.heights.clear();
+                    ledger.adopt();
                 }
             }
         }

@@ -75,7 +75,9 @@ fn again_as_nobody(test: &str, folder: &Path) -> bool {
     }
     // The program may lie where only root can go.
     let copy = folder.join("again");
-    std::fs::copy(std::env::current_exe().expect("a program"), &copy).expect("copied");
+    // By another process, so that it is not "busy" when it is started.
+    let copied = Command::new("cp").arg(std::env::current_exe().expect("a program")).arg(&copy).status();
+    assert!(copied.expect("cp runs").success());
     for path in [folder, &copy] {
         std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("open to all");
     }

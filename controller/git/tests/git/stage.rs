@@ -56,13 +56,14 @@ impl Stage {
         git_command(folder).args(arguments).output().expect("git runs")
     }
 
-    /// An executable file, as hooks are.
+    /// An executable file, as hooks are. Written by another process: a file that this one has open for writing while another thread
+    /// starts a program cannot be executed for a moment ("text file busy").
     pub(crate) fn hook(&self, name: &str, script: &str) {
-        use std::os::unix::fs::PermissionsExt;
-        let path = self.remote().join("hooks").join(name);
-        std::fs::create_dir_all(path.parent().expect("has one")).expect("folder");
-        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("hook");
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("executable");
+        let folder = self.remote().join("hooks");
+        std::fs::create_dir_all(&folder).expect("folder");
+        let write = r#"printf '#!/bin/sh\n%s\n' "$1" > "$2" && chmod 755 "$2""#;
+        let written = Command::new("sh").args(["-c", write, "sh", script]).arg(folder.join(name)).status();
+        assert!(written.expect("sh runs").success());
     }
 }
 

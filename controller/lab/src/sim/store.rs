@@ -16,7 +16,7 @@ pub struct Branch {
     server: Arc<Mutex<Server>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Server {
     exists: bool,
     commits: Vec<Arc<BranchCommit>>,
@@ -90,6 +90,11 @@ impl Branch {
     pub fn missing() -> Branch {
         let server = Server { exists: false, commits: Vec::new(), made: 0, down: false, lose_answers: 0, refuses: BTreeSet::new() };
         Branch { server: Arc::new(Mutex::new(server)) }
+    }
+
+    /// A branch of its own that holds the same: what is written to one is not in the other.
+    pub fn copy(&self) -> Branch {
+        Branch { server: Arc::new(Mutex::new(lock(&self.server).clone())) }
     }
 
     /// `drydock init`.

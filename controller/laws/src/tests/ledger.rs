@@ -27,7 +27,7 @@ fn s14_at_most_one_intent_is_open_and_numbers_only_rise() {
     let mut install = scene.intent(Step::Install);
     install.entry.place.seq += 3;
     expect![[r#"
-        S14: north/3.ab/8 takes a number that its block of 4 keeps for something else
+        S14: north/3.ab/9 takes a number that its block of 5 keeps for something else
     "#]]
     .assert_eq(&scene.verdict(Decision::Open(install)));
 }
@@ -54,18 +54,18 @@ fn s14_a_cancel_is_written_before_it_is_sent_and_ends_sending() {
     let mut scene = Scene::four().out().opened(Step::Install);
     let cancel = Order::cancel(scene.open().cancel_entry().unwrap(), id("N01"));
     expect![[r#"
-        S14: Cancel for N01 (north/3.ab/6) would be sent before its mark is written
+        S14: Cancel for N01 (north/3.ab/7) would be sent before its mark is written
     "#]]
     .assert_eq(&scene.verdict(Decision::Perform(vec![cancel.clone()])));
     assert_eq!(scene.verdict(Decision::Cancel(cancel.entry.clone())), "holds");
     scene.apply(Event::Cancelled(cancel.entry.clone()));
     assert_eq!(scene.verdict(Decision::Perform(vec![cancel.clone()])), "holds");
     expect![[r#"
-        S14: Install for N01 (north/3.ab/5) would be sent after it was cancelled
+        S14: Install for N01 (north/3.ab/6) would be sent after it was cancelled
     "#]]
     .assert_eq(&scene.order_verdict());
     expect![[r#"
-        S14: north/3.ab/5 would be cancelled twice
+        S14: north/3.ab/6 would be cancelled twice
     "#]]
     .assert_eq(&scene.verdict(Decision::Cancel(cancel.entry)));
 }
@@ -123,7 +123,7 @@ fn s14_a_return_is_not_heard_by_the_cancel_before_it_and_has_none_of_its_own() {
     "#]]
     .assert_eq(&scene.close_verdict(Outcome::Failed(Failure::TimedOut), true));
     expect![[r#"
-        S14: north/3.ab/6 stands below north/3.ab/8 and would not end it
+        S14: north/3.ab/7 would cancel north/3.ab/9, which stands above every Cancel of its block
     "#]]
     .assert_eq(&scene.verdict(Decision::Cancel(cancel)));
 }
@@ -145,7 +145,10 @@ fn s14_a_vacate_that_is_given_up_ends_being_out_only_where_nothing_took_the_node
     scene.member("N01", |m| m.state = MemberState::Paused);
     assert_eq!(scene.close_verdict(given_up(), true), "holds", "a person's pause");
     scene.memory("N01", |m| m.marker = Some(Marker { vacate: place(0), state: MarkerState::Suspended }));
-    expect![[r#""#]].assert_eq(&scene.close_verdict(given_up(), true));
+    expect![[r#"
+        S14: N01 would stop being out, and is Paused with our marker of entry 3.ab/0
+    "#]]
+    .assert_eq(&scene.close_verdict(given_up(), true));
     scene.member("N01", |m| m.state = MemberState::Up);
     assert_eq!(scene.close_verdict(given_up(), true), "holds", "an earlier memory came back to a node in service");
     let vacate = scene.open().clone();
@@ -175,7 +178,7 @@ fn s14_a_node_gives_its_tombstone_before_its_next_order() {
     // The whole block of its Vacate.
     scene.known_ledger().owes.insert(text("N01"), place(TOMB + 1));
     expect![[r#"
-        S14: Install for N01 (north/3.ab/5) would be sent before N01 has given the tombstone that it owes
+        S14: Install for N01 (north/3.ab/6) would be sent before N01 has given the tombstone that it owes
     "#]]
     .assert_eq(&scene.order_verdict());
     scene.memory("N01", |m| m.fence = Some(place(TOMB + 1)));

@@ -5,7 +5,7 @@ use drydock_model::desired::{BitsSource, Target, Version};
 use drydock_model::fact::{Fact, Gap};
 use drydock_model::ids::{EntryId, Epoch, Place};
 use drydock_model::ledger::{Event, Failure, Intent, Outcome};
-use drydock_model::observed::{Marker, MarkerState, Memory, Phase, Worker, WorkerState};
+use drydock_model::observed::{Marker, MarkerState, Memory, Phase, StopMark, Worker, WorkerState};
 use drydock_model::order::Order;
 use drydock_model::plan::{Decision, Remote};
 use drydock_model::step::Step;
@@ -16,7 +16,7 @@ use expect_test::expect;
 fn s5_an_attempt_is_installed_once() {
     let mut scene = Scene::four().staged();
     expect![[r#"
-        S5: attempt 1 of N01 was installed under entry 3.ab/5
+        S5: attempt 1 of N01 was installed under entry 3.ab/6
     "#]]
     .assert_eq(&scene.open_verdict(Step::Install));
     // Under its own entry the order may be sent as often as one likes.
@@ -40,18 +40,29 @@ fn s5_a_begun_install_is_taken_over_or_its_number_is_passed_over() {
     }
     let entry = install.entry.clone();
     scene.apply(Event::Closed { entry, outcome: Outcome::Inherited, heard: true });
-    let worker = |alive| Worker { place: install.entry.place.clone(), target: TARGET, attempt: 1, state: WorkerState::Downloading(3), alive };
+    let worker =
+        |alive| Worker { place: install.entry.place.clone(), target: TARGET, attempt: 1, state: WorkerState::Downloading(3), alive };
     let verdict = |scene: &Scene, attempt: u8| scene.verdict(Decision::Open(Intent { attempt, ..scene.intent(Step::Install) }));
     scene.facts("N01").worker = known(Some(worker(true)));
     assert_eq!(verdict(&scene, 1), "holds");
     scene.facts("N01").worker = known(Some(worker(false)));
-    expect![[r#""#]].assert_eq(&verdict(&scene, 1));
+    expect![[r#"
+        S5: attempt 1 of N01 was installed under entry 3.ab/6
+    "#]]
+    .assert_eq(&verdict(&scene, 1));
     scene.facts("N01").worker = known(None);
-    expect![[r#""#]].assert_eq(&verdict(&scene, 1));
+    expect![[r#"
+        S5: attempt 1 of N01 may have been installed, and its worker is not seen
+    "#]]
+    .assert_eq(&verdict(&scene, 1));
     assert_eq!(verdict(&scene, 2), "holds");
-    expect![[r#""#]].assert_eq(&verdict(&scene, 3));
+    expect![[r#"
+        S5: Install of N01 asks for attempt 3, and the ledger is at 1
+    "#]]
+    .assert_eq(&verdict(&scene, 3));
     let vacate = Intent { attempt: 2, ..scene.intent(Step::Vacate) };
-    expect![[r#""#]].assert_eq(&scene.verdict(Decision::Open(vacate)).lines().filter(|line| line.starts_with("S5")).collect::<String>());
+    expect!["S5: Vacate of N01 asks for attempt 2, and the ledger is at 1"]
+        .assert_eq(&scene.verdict(Decision::Open(vacate)).lines().filter(|line| line.starts_with("S5")).collect::<String>());
     scene.apply(Event::Opened(Intent { attempt: 2, ..scene.intent(Step::Install) }));
     assert_eq!(scene.order_verdict(), "holds", "the number that was passed over costs no attempt");
 }
@@ -64,6 +75,7 @@ fn s5_a_committed_attempt_is_never_installed_again() {
     scene.facts("N01").worker = known(None);
     expect![[r#"
         S5: attempt 1 of N01 has been committed and cannot be installed again
+        S5: attempt 1 of N01 may have been installed, and its worker is not seen
     "#]]
     .assert_eq(&scene.open_verdict(Step::Install));
 }
@@ -170,11 +182,11 @@ fn s6_an_order_carries_the_open_intents_entry_or_what_its_block_reserves() {
         Millis::hours(5),
     );
     expect![[r#"
-        S6: Install for N01 (north/3.ab/6) does not carry the open intent's entry
+        S6: Install for N01 (north/3.ab/7) does not carry the open intent's entry
     "#]]
     .assert_eq(&scene.verdict(Decision::Perform(vec![order.clone()])));
     expect![[r#"
-        S6: Cancel for N01 (north/3.ab/6) has no open intent
+        S6: Cancel for N01 (north/3.ab/7) has no open intent
     "#]]
     .assert_eq(&Scene::four().verdict(Decision::Perform(vec![Order::cancel(order.entry, order.node)])));
 }
@@ -241,24 +253,28 @@ fn s6_a_marker_is_written_back_only_where_the_upgrade_took_it() {
         scene.verdict(Decision::Fence(vec![Order::fence(entry, id(node), Some(marker))]))
     };
     assert_eq!(fence(&scene, "N01", 1), "holds");
+    let stop = StopMark { who: "ops".to_owned(), when: "22:10".to_owned(), why: "fan".to_owned() };
+    scene.memory("N01", |m| m.stop = Some(stop));
+    assert_eq!(fence(&scene, "N01", 1), "holds", "a stop mark is not of ours");
+    scene.memory("N01", |m| m.stop = None);
     expect![[r#"
-        S6: fence for N01 (north/3.ab/12) would mark N01 as taken out by entry 3.ab/2, which the ledger does not say
+        S6: fence for N01 (north/3.ab/15) would mark N01 as taken out by entry 3.ab/2, which the ledger does not say
     "#]]
     .assert_eq(&fence(&scene, "N01", 2));
     scene.facts("N02").memory = known(Memory::default());
     expect![[r#"
-        S6: fence for N02 (north/3.ab/12) would mark N02 as taken out by entry 3.ab/1, which the ledger does not say
+        S6: fence for N02 (north/3.ab/15) would mark N02 as taken out by entry 3.ab/1, which the ledger does not say
     "#]]
     .assert_eq(&fence(&scene, "N02", 1));
     scene.facts("N01").id = Fact::Unknown(Gap::TimedOut);
     expect![[r#"
-        S6: fence for N01 (north/3.ab/12) would mark a machine whose identity was not seen
+        S6: fence for N01 (north/3.ab/15) would mark a machine whose identity was not seen
     "#]]
     .assert_eq(&fence(&scene, "N01", 1));
     let mut scene = Scene::four().upgraded();
     scene.facts("N01").memory = known(Memory { fence: Some(place(1)), ..Memory::default() });
     expect![[r#"
-        S6: fence for N01 (north/3.ab/12) would mark N01, which has kept its memory: a person has it
+        S6: fence for N01 (north/3.ab/15) would mark N01, which has kept its memory: a person has it
     "#]]
     .assert_eq(&fence(&scene, "N01", 1));
     // An earlier memory came back, below the Vacate and without its marker or with an earlier one.
@@ -271,11 +287,14 @@ fn s6_a_marker_is_written_back_only_where_the_upgrade_took_it() {
     assert_ne!(fence(&scene, "N01", 1), "holds", "it has this one's");
     scene.facts("N01").memory = Fact::Unknown(Gap::TimedOut);
     expect![[r#"
-        S6: fence for N01 (north/3.ab/12) would mark N01, whose memory is unknown
+        S6: fence for N01 (north/3.ab/15) would mark N01, whose memory is unknown
     "#]]
     .assert_eq(&fence(&scene, "N01", 1));
     let scene = Scene::four().opened(Step::Vacate);
-    expect![[r#""#]].assert_eq(&fence(&scene, "N01", 1));
+    expect![[r#"
+        S6: fence for N01 (north/3.ab/5) would mark N01 as taken out by entry 3.ab/1, which the ledger does not say
+    "#]]
+    .assert_eq(&fence(&scene, "N01", 1));
 }
 
 #[test]
@@ -336,8 +355,8 @@ fn s9_an_intent_of_an_older_claim_is_never_performed() {
         scene.memory(name, |m| m.fence = Some(Place { epoch: Epoch { number: 4, nonce: text("cd") }, seq: 0 }));
     }
     expect![[r#"
-        S9: Install for N01 (north/3.ab/5) is under claim 3.ab, and ours is 4.cd
-        S9: Install for N01 (north/3.ab/5) comes after N01 has heard 4.cd/0
+        S9: Install for N01 (north/3.ab/6) is under claim 3.ab, and ours is 4.cd
+        S9: Install for N01 (north/3.ab/6) comes after N01 has heard 4.cd/0
     "#]]
     .assert_eq(&scene.order_verdict());
     assert_eq!(scene.close_verdict(Outcome::Inherited, true), "holds");

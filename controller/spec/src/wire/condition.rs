@@ -279,6 +279,7 @@ fn fails_preflight(why: &HoldReason) -> bool {
         | HoldReason::MembersDiffer { .. }
         | HoldReason::OtherCluster { .. }
         | HoldReason::NoWindowFits { .. }
+        | HoldReason::MixedReleases { .. }
         | HoldReason::SingleNode => true,
         HoldReason::NodeReplaced { .. }
         | HoldReason::PersonHasNode { .. }

@@ -196,7 +196,7 @@ fn s7_corners_of_what_is_said() {
             converged over an unknown ledger:
             S7: the cluster is called converged over an unknown ledger
             converged while something is open:
-            S7: the cluster is called converged while north/3.ab/12 is open
+            S7: the cluster is called converged while north/3.ab/14 is open
             S7: the cluster is called converged while N01 is out
             converged while a node settles:
             S7: the cluster is called converged while N01 settles
@@ -338,7 +338,6 @@ fn s8_s17_corners_of_builds() {
             an Install above the target:
             S8: Install of N01 would move it from 26100.1 back to 23H2
             S17: Install of N01: no documented upgrade leads from 24H2 to 23H2
-            S17: Install of N01 would mix 22H2, 23H2, 24H2
             a Cancel that the ledger never gave:
             S8: N03 remembers 3.ab/9, which the ledger has not given out, at the WriteRegistry of N01
         "#]],

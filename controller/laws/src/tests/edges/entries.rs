@@ -26,21 +26,21 @@ fn s5_s6_corners_of_orders() {
             at any time:
             S5: the order for Install of N01 could be performed in any boot and at any time
             of another cluster:
-            S6: Install for N01 (south/3.ab/5) carries an entry of another cluster
-            S6: Install for N01 (south/3.ab/5) does not carry the open intent's entry
+            S6: Install for N01 (south/3.ab/6) carries an entry of another cluster
+            S6: Install for N01 (south/3.ab/6) does not carry the open intent's entry
             another attempt:
             S5: Install of N01 asks for attempt 2, and the ledger is at 1
-            S6: Install for N01 (north/3.ab/5) does not do what the open intent says
+            S6: Install for N01 (north/3.ab/6) does not do what the open intent says
             another step:
-            S6: Reboot for N01 (north/3.ab/5) does not do what the open intent says
+            S6: Reboot for N01 (north/3.ab/6) does not do what the open intent says
             another target:
             S6: Install of N01 is for 23H2 (25398.9 or later), and 23H2 is desired
-            S6: Install for N01 (north/3.ab/5) does not do what the open intent says
+            S6: Install for N01 (north/3.ab/6) does not do what the open intent says
             another node:
             S1: N01 is Paused at the Install of N02
             S1: N02 is not out by the ledger at its Install
             S2b: 0 of 4 drives of N01 are good at the Install of N02
-            S6: Install for N02 (north/3.ab/5) is for another node than the open intent
+            S6: Install for N02 (north/3.ab/6) is for another node than the open intent
             a restart that staging does not precede:
             S5: nothing is staged on N01 for attempt 1
             S10: the worker of N01 is unknown at the Restart of N01: no answer in time
@@ -145,14 +145,14 @@ fn s6_corners_of_what_a_block_reserves() {
             the Return:
             holds
             the Return elsewhere:
-            S6: Return for N01 (north/3.ab/7) does not carry the open intent's entry
+            S6: Return for N01 (north/3.ab/8) does not carry the open intent's entry
             the Return of another cluster:
-            S6: Return for N01 (south/3.ab/8) carries an entry of another cluster
-            S6: Return for N01 (south/3.ab/8) does not carry the open intent's entry
+            S6: Return for N01 (south/3.ab/9) carries an entry of another cluster
+            S6: Return for N01 (south/3.ab/9) does not carry the open intent's entry
             the Restart that only restarts:
             holds
             a Reboot:
-            S6: Reboot for N01 (north/3.ab/11) does not carry the open intent's entry
+            S6: Reboot for N01 (north/3.ab/13) does not carry the open intent's entry
         "#]],
         vec![
             ("the Return", reserved(&install, Step::Return, 3, "north")),
@@ -187,7 +187,7 @@ fn s9_s10_corners_of_what_is_known() {
     table(
         expect![[r#"
             a Cancel was heard:
-            S9: Install for N01 (north/3.ab/5) comes after N01 has heard 3.ab/6
+            S9: Install for N01 (north/3.ab/6) comes after N01 has heard 3.ab/7
             no fence on the chosen node:
             S9: N01 does not carry our fence at the WriteRegistry of N01
             a fence under another claim:
@@ -263,13 +263,13 @@ fn s12_s14_corners_of_the_ledger() {
             a given block:
             S14: north/3.ab/5 would be opened in a block that was given out
             a Restart in the Return's place:
-            S14: north/3.ab/12 takes a number that its block of 4 keeps for something else
+            S14: north/3.ab/14 takes a number that its block of 5 keeps for something else
             opened as cancelled:
-            S14: north/3.ab/9 would be opened as cancelled
+            S14: north/3.ab/11 would be opened as cancelled
             an order to settle:
-            S14: Settle for N01 (north/3.ab/13) asks for a step that orders nothing
+            S14: Settle for N01 (north/3.ab/16) asks for a step that orders nothing
             another intent's Cancel:
-            S14: north/3.ab/2 is not the Cancel of the open north/3.ab/9
+            S14: north/3.ab/2 is not the Cancel of the open north/3.ab/11
             our own as inherited:
             S14: Restart of N01 is our own and would be closed as inherited
             an Install refused by nobody:
