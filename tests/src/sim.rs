@@ -279,15 +279,6 @@ impl Sim {
         self.start_with(&name, seed, take_over, pause)
     }
 
-    /// A controller claims at once, whoever's turn it is.
-    pub fn claim_now(&mut self, which: usize) {
-        let controller = &mut self.controllers[which];
-        match at_once(controller.world.store().claim(controller.take_over)) {
-            Some(Ok(_)) => controller.claimed = true,
-            Some(Err(_)) | None => controller.alive = false,
-        }
-    }
-
     /// Changes what is wanted, as a merge would.
     pub fn merge(&mut self, revision: &str, change: impl FnOnce(&mut Desired)) {
         let mut desired = (*self.wanted.desired).clone();

@@ -8,7 +8,7 @@ use crate::judge::Judge;
 use crate::sim::{Sim, Turn};
 use drydock_engine::ports::TakeOver;
 use drydock_lab::{Fault, Planned};
-use drydock_model::desired::{NodeOrder, Overrun, Suspend, Target, Version};
+use drydock_model::desired::{BitsSource, NodeOrder, Overrun, Suspend, Target, Version};
 use drydock_model::ids::{ClusterName, NodeName};
 use drydock_model::ledger::Word;
 use drydock_model::plan::{Decision, HoldReason};
@@ -94,6 +94,8 @@ struct Run {
     exact: bool,
     merged: u32,
     started: u64,
+    /// The older of two releases was asked for first, as a hold says; the newer one comes next.
+    then_newer: bool,
     /// When a controller that a blow kills starts anew.
     restart: Option<(String, Millis)>,
 }
@@ -108,7 +110,7 @@ impl Run {
         };
         let exact = !drawn.troubles.iter().any(|(_, t)| vague(t));
         let judge = Judge::new(cluster.clone());
-        Run { drawn, sim, judge, tally: Tally::default(), cluster, exact, merged: 0, started: 0, restart: None }
+        Run { drawn, sim, judge, tally: Tally::default(), cluster, exact, merged: 0, started: 0, then_newer: false, restart: None }
     }
 
     fn fresh_seed(&mut self) -> u64 {
@@ -284,6 +286,10 @@ impl Run {
                     let Some(plan) = &lap.plan else { continue };
                     last = format!("{}: {}", plan.decision.state(), plan.report.next);
                     match &plan.decision {
+                        Decision::Converged if lap.wrote.is_none() && std::mem::take(&mut self.then_newer) => self.merge(|d| {
+                            d.target = Target { version: Version::V24H2, revision: 0 };
+                            d.source = media();
+                        }),
                         Decision::Converged if lap.wrote.is_none() => {
                             self.tally.most_calm_laps = (self.sim.laps - laps) as u64;
                             return self.converged();
@@ -346,6 +352,13 @@ impl Run {
             }
             HoldReason::LedgerRewound { .. } | HoldReason::OtherClaim { .. } => self.adopt(),
             HoldReason::StatusTouched { .. } => self.accept_all(),
+            HoldReason::MixedReleases { .. } => {
+                self.then_newer = true;
+                self.merge(|d| {
+                    d.target = Target { version: Version::V23H2, revision: 0 };
+                    d.source = BitsSource::WindowsUpdate;
+                });
+            }
             HoldReason::NewerThanDesired { .. } => self.merge(|d| {
                 d.target = Target { version: Version::V24H2, revision: 0 };
                 d.source = media();
@@ -361,7 +374,6 @@ impl Run {
             | HoldReason::MembersDiffer { .. }
             | HoldReason::OtherCluster { .. }
             | HoldReason::NoWindowFits { .. }
-            | HoldReason::MixedReleases { .. }
             | HoldReason::SingleNode
             | HoldReason::Law { .. } => {}
         }
@@ -371,17 +383,13 @@ impl Run {
         self.sim.branch.word(&self.cluster, Word::Retry { node: node.clone(), reason: "the cause is mended".to_owned() });
     }
 
-    /// `drydock init --adopt`: a claim above every number that any node shows, by controllers of ever new names, as each claims once.
+    /// `drydock init --adopt`: a claim above every number that any node shows; the controller that held stands down and is started again.
     fn adopt(&mut self) {
         let nodes = self.drawn.setup.desired.nodes.clone();
         let observed = self.sim.with(|lab| lab.observe(&self.cluster, &nodes));
-        let shown = observed.nodes.values().filter_map(|n| n.memory.known()?.fence.as_ref()).map(|f| f.epoch.number).max().unwrap_or(0);
-        let claimed = self.sim.branch.ledger(&self.cluster).map_or(0, |ledger| ledger.epoch.number);
-        for _ in 0..=shown.saturating_sub(claimed) {
-            let seed = self.fresh_seed();
-            let which = self.sim.start_with(&format!("adopt-{}", self.started), seed, TakeOver::Yes, Millis::ZERO);
-            self.sim.claim_now(which);
-        }
+        let memories = observed.nodes.values().filter_map(|n| n.memory.known());
+        let places = memories.flat_map(|m| m.fence.iter().chain(m.consumed.iter().map(|c| &c.place)));
+        self.sim.branch.adopt(places.map(|place| place.epoch.number).max().unwrap_or(0));
     }
 
     fn converged(&self) -> Result<(), Vec<String>> {

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const LAPS: usize = 6_000;
 
 /// Of the first blows, every so-manieth has all its second ones run in `cargo test`.
-const EVERY: usize = 40;
+const EVERY: usize = 80;
 
 fn setup() -> Setup {
     Setup { durations: Durations::brief(), skip: Some(Millis::minutes(4)), ..Setup::usual(1, 4) }
@@ -59,7 +59,12 @@ fn ends(mut sim: Sim, watched: bool) -> Result<Ran, String> {
     loop {
         match sim.turn() {
             Turn::Claim => {}
-            Turn::Nobody | Turn::Crashed => return Err(stuck(&sim, "nobody is left")),
+            Turn::Nobody => return Err(stuck(&sim, "nobody is left")),
+            // Who does not hear of its claim starts anew.
+            Turn::Crashed => {
+                let starts = sim.branch.commits().len() as u64;
+                sim.start_with("north", starts, TakeOver::No, Millis::minutes(1));
+            }
             Turn::Lap(lap) => match lap.plan.map(|p| p.decision) {
                 Some(Decision::Converged) if lap.wrote.is_none() => break,
                 Some(Decision::Hold(HoldReason::Law { id, what })) => return Err(stuck(&sim, &format!("{id}: {what}"))),

@@ -238,8 +238,11 @@ fn fenced(case: &Case<'_>, ledger: &Ledger, doing: &Doing<'_>, found: &mut Found
     }
 }
 
-/// Whether any place that a node remembers lies above what the ledger can have given out.
+/// Whether any place that a node remembers lies above what the ledger can have given out, under our claim or under one before it (rule 26).
 pub(crate) fn beyond<'m>(ledger: &Ledger, memory: &'m Memory) -> Option<&'m Place> {
     let ceiling = ledger.ceiling();
-    heard(memory).find(|place| place.epoch == ledger.epoch && place.seq > ceiling.seq)
+    heard(memory).find(|place| match ledger.heights.get(&place.epoch.number) {
+        Some(height) if place.epoch.number < ledger.epoch.number => !place.compare(height).is_some_and(std::cmp::Ordering::is_le),
+        Some(_) | None => place.epoch == ledger.epoch && place.seq > ceiling.seq,
+    })
 }

@@ -18,7 +18,7 @@ pub(crate) fn s5(case: &Case<'_>) -> Found {
     }
     for doing in &case.doing {
         if let Some(ledger) = case.ledger {
-            counted(ledger, doing, &mut found);
+            counted(case, ledger, doing, &mut found);
         }
         if let Some(order) = doing.order()
             && doing.begins()
@@ -36,7 +36,7 @@ pub(crate) fn s5(case: &Case<'_>) -> Found {
 }
 
 /// Entries and attempts. The Return is exempt, as a node is always brought back; Settle orders nothing.
-fn counted(ledger: &Ledger, doing: &Doing<'_>, found: &mut Found) {
+fn counted(case: &Case<'_>, ledger: &Ledger, doing: &Doing<'_>, found: &mut Found) {
     let attempts = ledger.attempts_of(doing.node, doing.target);
     if doing.begins() || doing.step == Step::Restart {
         let written = attempts.entries.get(&doing.step).copied().unwrap_or(0);
@@ -50,11 +50,16 @@ fn counted(ledger: &Ledger, doing: &Doing<'_>, found: &mut Found) {
         }
     }
     let passed_over = match doing.form {
-        // What an earlier Install of this number began cannot be taken up again, so its number is passed over.
-        Form::Opened(_) => doing.step == Step::Install && attempts.installed == Some(attempts.number),
-        Form::Sent(..) => false,
+        // What was begun under a number, by the ledger or by what the node shows, and cannot be taken up again: its number is passed over.
+        Form::Opened(_) if doing.step == Step::Install => {
+            let worker = case.facts(&doing.node.name).and_then(|f| f.worker.known()).and_then(Option::as_ref);
+            let shown = worker.filter(|w| w.target == doing.target).map(|w| w.attempt);
+            let begun = attempts.installed.max(shown).filter(|begun| *begun >= attempts.number);
+            begun.and_then(|begun| begun.checked_add(1)) == Some(doing.attempt)
+        }
+        Form::Opened(_) | Form::Sent(..) => false,
     };
-    if doing.begins() && doing.attempt != attempts.number && !(passed_over && Some(doing.attempt) == attempts.number.checked_add(1)) {
+    if doing.begins() && doing.attempt != attempts.number && !passed_over {
         found.push(format!("{} asks for attempt {}, and the ledger is at {}", doing.name(), doing.attempt, attempts.number));
     }
     if attempts.spent && doing.endangers() && doing.purpose == Purpose::Upgrade {

@@ -412,7 +412,7 @@ impl HoldReason {
     pub fn way_out(&self) -> String {
         match self {
             HoldReason::NodeReplaced { node } => format!(
-                "If the machine was replaced on purpose: drydock node retry CLUSTER {node} --reason TEXT. If it will not come back: drydock node gone CLUSTER {node} --reason TEXT."
+                "If the machine was replaced on purpose: drydock node retry {node} --reason TEXT. If it will not come back: drydock node gone {node} --reason TEXT."
             ),
             HoldReason::PersonHasNode { node } => format!(
                 "When you have done with it, resume it (Resume-ClusterNode -Name {node}) so that it is Up; Drydock then goes on by itself."
@@ -421,13 +421,13 @@ impl HoldReason {
                 "Find out who rewound or replaced the status branch. Restore it, or claim above every node: drydock init --config FILE --adopt --above NUMBER (drydock probe shows the number).".to_owned()
             }
             HoldReason::NodeFailed { node, .. } => {
-                format!("Look at the node's setup logs, mend the cause, then: drydock node retry CLUSTER {node} --reason TEXT.")
+                format!("Look at the node's setup logs, mend the cause, then: drydock node retry {node} --reason TEXT.")
             }
             HoldReason::TooManyFailed { .. } => {
-                "Mend the cause on each, then for each: drydock node retry CLUSTER NODE --reason TEXT; or raise maxFailedNodes.".to_owned()
+                "Mend the cause on each, then for each: drydock node retry NODE --reason TEXT; or raise maxFailedNodes.".to_owned()
             }
             HoldReason::NodeSilent { node, .. } => format!(
-                "Look at {node}'s console. When it answers again Drydock goes on by itself. If it will not come back: drydock node gone CLUSTER {node} --reason TEXT."
+                "Look at {node}'s console. When it answers again Drydock goes on by itself. If it will not come back: drydock node gone {node} --reason TEXT."
             ),
             HoldReason::StepOverdue { node, .. } => {
                 format!("Look at what {node} is doing. When the step ends, or fails, Drydock goes on by itself.")

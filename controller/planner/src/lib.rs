@@ -108,7 +108,8 @@ fn tombstones_and_fences(eye: &Eye<'_>) -> Option<Decision> {
 }
 
 fn fence_for(eye: &Eye<'_>, facts: &NodeFacts) -> Option<Order> {
-    let (id, memory) = (facts.id.known()?, facts.memory.known()?);
+    // What came late may be of another machine or of another memory by now.
+    let (id, memory) = (eye.fresh(&facts.id).ok()?, eye.fresh(&facts.memory).ok()?);
     let needed = eye.fence_needed(&id.name);
     let carries =
         memory.fence.as_ref().is_some_and(|f| matches!(f.compare(&needed), Some(std::cmp::Ordering::Equal | std::cmp::Ordering::Greater)));

@@ -27,6 +27,9 @@ const PATIENCE: Millis = Millis::minutes(10);
 /// How long storage must stay healed after a return; jobs appear some time after the resume.
 const SOAK: Millis = Millis::minutes(5);
 
+/// A Return that is ignored needs a person, and is sent again for half of this time all the same: what kept the node from hearing it may be over.
+const ASKED_AGAIN: Millis = Millis::minutes(10);
+
 /// How an intent stands, by what the node shows.
 enum Verdict {
     /// Its done-test holds.
@@ -58,7 +61,9 @@ pub(crate) fn plan(eye: &Eye<'_>, intent: &Intent) -> Decision {
 /// What leads on is written only where it can be read; what leads back is written as soon as it can be.
 fn done(eye: &Eye<'_>, intent: &Intent) -> Decision {
     match (intent.step, eye.confirmed()) {
-        (Step::Vacate | Step::Install, Err(_)) if way::without_git_too_long(eye) => close(eye.ledger, Outcome::Superseded, heard(eye, intent)),
+        (Step::Vacate | Step::Install, Err(_)) if way::without_git_too_long(eye) => {
+            close(eye.ledger, Outcome::Superseded, heard(eye, intent))
+        }
         (Step::WriteRegistry | Step::Vacate | Step::Install, Err(why)) => soon(why),
         (Step::WriteRegistry | Step::Vacate | Step::Install, Ok(())) | (Step::Reboot | Step::Restart | Step::Return | Step::Settle, _) => {
             close(eye.ledger, Outcome::Done, heard(eye, intent))
@@ -104,7 +109,9 @@ fn begin(eye: &Eye<'_>, intent: &Intent) -> Decision {
     };
     let ignored = eye.age(intent.opened) > IGNORED;
     match intent.step {
-        Step::Return if ignored => return Decision::Hold(HoldReason::StepOverdue { node: name.clone(), step: Step::Return }),
+        Step::Return if ignored && eye.age(intent.opened).0 % ASKED_AGAIN.0 >= ASKED_AGAIN.0 / 2 => {
+            return Decision::Hold(HoldReason::StepOverdue { node: name.clone(), step: Step::Return });
+        }
         Step::WriteRegistry | Step::Vacate | Step::Reboot | Step::Install if ignored => return mark(eye, intent),
         Step::Restart if ignored && !beyond(eye, intent) => return mark(eye, intent),
         Step::WriteRegistry | Step::Vacate | Step::Reboot | Step::Install | Step::Restart | Step::Return | Step::Settle => {}
@@ -183,13 +190,7 @@ fn guards(eye: &Eye<'_>, intent: &Intent) -> Result<Expect, No> {
             let build = *eye.need(name, "build", &eye.node(name).build)?;
             // One that came back with an earlier memory is written over; the node is in service by its cluster's word.
             let marker = eye.memory(name)?.marker.as_ref().map_or(MarkerExpected::Absent, |m| MarkerExpected::Ours(m.vacate.clone()));
-            Ok(Expect {
-                marker,
-                others_up: true,
-                storage: StorageExpected::Settled,
-                build: Some(build),
-                quorum: true,
-            })
+            Ok(Expect { marker, others_up: true, storage: StorageExpected::Settled, build: Some(build), quorum: true })
         }
         (Step::WriteRegistry, _) => {
             eye.confirmed()?;

@@ -6,6 +6,7 @@ use drydock_engine::ports::{Appended, ClaimError, Clock, Fleet, Store, StoreErro
 use drydock_git::status::{GitStore, adopt, init};
 use drydock_lab::sim::{Shared, SimClock, SimClusters, SimSource, Sleep};
 use drydock_lab::{ClusterConfig, Durations, Lab, Rule};
+use drydock_model::ids::Place;
 use drydock_model::ledger::Event;
 use drydock_model::order::{Receipt, Unmet};
 use drydock_model::step::Step;
@@ -132,6 +133,31 @@ fn rule_03_adopt_claims_above_every_number_that_a_node_shows() {
     // A lower number than the branch's own takes nothing back.
     adopt(&mut mirror, &status_branch(), "north", &Hand::North.key(), BEGIN, 2).unwrap();
     assert_eq!(remotes.north().claim().unwrap().number, 9);
+}
+
+#[test]
+fn rule_03_after_an_adoption_what_nodes_remember_of_lost_entries_is_no_contradiction() {
+    let remotes = Remotes::new();
+    let north = remotes.north();
+    let first = north.claim().unwrap();
+    north.append("alpha", vec![Event::Opened(vacate("alpha", &first))]).unwrap();
+    drop(north);
+    let north = remotes.north();
+    let second = north.claim().unwrap();
+    north.note("alpha", "Wait/A").unwrap();
+    let lost = Place { epoch: first, seq: 90 };
+    assert_eq!(north.ledger("alpha").knows(&lost), Some(false), "a node that shows it holds the cluster");
+    drop(north);
+    let mut mirror = remotes.mirror("adopt");
+    adopt(&mut mirror, &status_branch(), "north", &Hand::North.key(), BEGIN, second.number + 5).unwrap();
+    for state in ["north", "another machine"] {
+        let north = remotes.end("north", Hand::North, state);
+        north.claim().unwrap();
+        let ledger = north.ledger("alpha");
+        assert_eq!(ledger.knows(&lost), Some(true), "{state}");
+        assert!(ledger.open.is_some(), "what is open stays open");
+        remotes.clock.pass(Millis::hours(2));
+    }
 }
 
 #[test]

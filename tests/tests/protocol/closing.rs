@@ -1,6 +1,6 @@
 //! Rules 20 to 22: how an intent ends.
 
-use drydock_lab::Fault;
+use drydock_lab::{Fault, Rule, Rules};
 use drydock_model::desired::Suspend;
 use drydock_model::ids::Place;
 use drydock_model::ledger::{Abandoned, Event, Outcome, Word};
@@ -46,7 +46,8 @@ fn rule_20_what_was_consumed_is_never_abandoned() {
 
 /// A Vacate whose order lies about somewhere on the way, and a cluster that is suspended meanwhile.
 fn late_vacate(seed: u64) -> Sim {
-    let mut sim = Sim::quick(seed);
+    // Without the limit of an order's life, which would hide what the fence is for.
+    let mut sim = Sim::quick_with(seed, Rules::without(Rule::NotAfter));
     let opened = |d: &Decision| matches!(d, Decision::Open(i) if i.step == Step::Vacate);
     assert!(sim.until_decides(5_000, opened).is_some());
     let target = sim.ledger().open.unwrap().node.name;

@@ -11,3 +11,35 @@ mod schema;
 mod stop;
 mod way_back;
 mod worker;
+
+/// Where the tests of the rules are, and where they are listed.
+const SOURCES: [&str; 11] = [
+    include_str!("accounts.rs"),
+    include_str!("beginning.rs"),
+    include_str!("claims.rs"),
+    include_str!("closing.rs"),
+    include_str!("memory.rs"),
+    include_str!("pushing.rs"),
+    include_str!("restart.rs"),
+    include_str!("schema.rs"),
+    include_str!("stop.rs"),
+    include_str!("way_back.rs"),
+    include_str!("worker.rs"),
+];
+
+#[test]
+fn every_rule_has_a_test_and_every_test_stands_in_the_readme() {
+    let readme = include_str!("../../README.md");
+    let names: Vec<&str> = SOURCES
+        .iter()
+        .flat_map(|source| source.lines())
+        .filter_map(|line| line.strip_prefix("fn ")?.strip_suffix("() {"))
+        .filter(|name| name.starts_with("rule_"))
+        .collect();
+    for number in 1..=30 {
+        assert!(names.iter().any(|name| name.starts_with(&format!("rule_{number:02}_"))), "rule {number} has no test");
+    }
+    for name in names {
+        assert!(readme.contains(&format!("`{name}`")), "{name} is not in tests/README.md");
+    }
+}

@@ -51,6 +51,8 @@ pub enum BranchWrite {
         holder: String,
         /// When.
         at: Timestamp,
+        /// Whether a person claimed above everything that any node shows (`drydock init --adopt`).
+        adopts: bool,
     },
     /// An entry, under a claim.
     Entry {
@@ -100,6 +102,14 @@ impl Branch {
     /// `drydock init`.
     pub fn init(&self) {
         lock(&self.server).init();
+    }
+
+    /// `drydock init --adopt`: a claim above `shown`, the highest number that any node shows, in the name of the last holder.
+    pub fn adopt(&self, shown: u32) {
+        let mut server = lock(&self.server);
+        let (last, holder) = server.last_claim().map_or((0, String::new()), |(epoch, holder)| (epoch.number, holder.to_owned()));
+        let epoch = Epoch { number: shown.max(last) + 1, nonce: crate::cluster::name("adopted") };
+        server.append(BranchWrite::Claim { epoch, holder, at: Timestamp(0), adopts: true });
     }
 
     /// The server cannot be reached, or can again.
@@ -246,7 +256,7 @@ impl SimStore {
         let now = self.clock.now();
         self.may_claim(&server, now)?;
         let epoch = Epoch { number, nonce: crate::cluster::name(&format!("{:08x}", self.clock.dice() >> 32)) };
-        server.append(BranchWrite::Claim { epoch: epoch.clone(), holder: self.name.clone(), at: now });
+        server.append(BranchWrite::Claim { epoch: epoch.clone(), holder: self.name.clone(), at: now, adopts: false });
         let mut own = lock(&self.own);
         own.epoch = Some(epoch.clone());
         own.known = server.commits.clone();
@@ -423,9 +433,13 @@ fn fold_on(mut ledger: Option<Ledger>, commits: &[Arc<BranchCommit>], cluster: &
 /// One commit more. Foreign commits are never read as ledger (rule 7).
 fn then(ledger: &mut Option<Ledger>, commit: &BranchCommit, cluster: &ClusterName) {
     match &commit.write {
-        BranchWrite::Claim { epoch, .. } => {
+        BranchWrite::Claim { epoch, adopts, .. } => {
             let claimed = Event::Claimed { epoch: epoch.clone() };
-            ledger.get_or_insert_with(|| Ledger::new(epoch.clone())).apply(&claimed, Stamp::Unknown);
+            let ledger = ledger.get_or_insert_with(|| Ledger::new(epoch.clone()));
+            ledger.apply(&claimed, Stamp::Unknown);
+            if *adopts {
+                ledger.adopt();
+            }
         }
         BranchWrite::Entry { record, .. } if record.cluster == *cluster => {
             if let Some(ledger) = ledger {

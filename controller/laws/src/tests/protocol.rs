@@ -50,6 +50,9 @@ fn s5_a_begun_install_is_taken_over_or_its_number_is_passed_over() {
         S5: attempt 1 of N01 was installed under entry 3.ab/6
     "#]]
     .assert_eq(&verdict(&scene, 1));
+    // Entries were lost, and the node shows what they began.
+    scene.facts("N01").worker = known(Some(Worker { attempt: 2, ..worker(false) }));
+    assert_eq!(verdict(&scene, 3), "holds");
     scene.facts("N01").worker = known(None);
     expect![[r#"
         S5: attempt 1 of N01 may have been installed, and its worker is not seen

@@ -1,10 +1,12 @@
-//! S8, S13, S17: where builds may go.
+//! S8, S13, S17: where builds may go, and the ledger with them.
 
 use super::scene::{Scene, TARGET, build, known, place, text};
 use crate::forward::raises_level;
 use drydock_model::desired::{BitsSource, Target, Version};
 use drydock_model::fact::{Fact, Gap};
-use drydock_model::observed::RegistryFacts;
+use drydock_model::ids::{Epoch, Place};
+use drydock_model::ledger::Event;
+use drydock_model::observed::{Consumed, Phase, RegistryFacts};
 use drydock_model::plan::Decision;
 use drydock_model::step::{Purpose, Step};
 use expect_test::expect;
@@ -30,6 +32,34 @@ fn s8_nothing_begins_under_a_ledger_that_has_forgotten_something() {
     .assert_eq(&scene.open_verdict(Step::Vacate));
     scene.known_ledger().next = 9;
     assert_eq!(scene.open_verdict(Step::Vacate), "holds");
+}
+
+/// S8: entries that were lost under an earlier claim are noticed under the next one.
+#[test]
+fn s8_a_node_that_remembers_more_of_an_earlier_claim_is_noticed() {
+    let mut scene = Scene::four();
+    scene.known_ledger().next = 9;
+    let claim = Epoch { number: 4, nonce: text("cd") };
+    scene.apply(Event::Claimed { epoch: claim.clone() });
+    for name in ["N01", "N02", "N03", "N04"] {
+        scene.memory(name, |m| m.fence = Some(Place { epoch: claim.clone(), seq: 0 }));
+    }
+    let consumed = |scene: &mut Scene, place: Place| {
+        scene.memory("N03", |m| m.consumed = Some(Consumed { place, digest: text("d1"), phase: Phase::Ended }));
+        scene.open_verdict(Step::Vacate)
+    };
+    assert_eq!(consumed(&mut scene, place(8)), "holds");
+    expect![[r#"
+        S8: N03 remembers 3.ab/9, which the ledger has not given out, at the Vacate of N01
+    "#]]
+    .assert_eq(&consumed(&mut scene, place(9)));
+    let other = Place { epoch: Epoch { number: 3, nonce: text("zz") }, seq: 1 };
+    expect![[r#"
+        S8: N03 remembers 3.zz/1, which the ledger has not given out, at the Vacate of N01
+    "#]]
+    .assert_eq(&consumed(&mut scene, other));
+    scene.known_ledger().adopt();
+    assert_eq!(consumed(&mut scene, place(9)), "holds", "a person has claimed above it");
 }
 
 /// S13: the functional level is nobody's to raise yet.

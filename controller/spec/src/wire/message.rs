@@ -89,7 +89,7 @@ fn tell<'a>(facts: &'a Facts, event: &'a Event) -> Told<'a> {
         Event::Claimed { epoch } => plain(format!("claim {}", epoch.number), "Claimed"),
         Event::Met(ids) => plain(format!("met {}", ids.iter().map(|id| id.name.as_str()).collect::<Vec<_>>().join(", ")), "Met"),
         Event::Opened(intent) => Told {
-            text: format!("{} {} opened{}", intent.node.name, intent.step, again(intent)),
+            text: format!("{} {} opened{}", intent.node.name, intent.step, again(&facts.ledger, intent)),
             outcome: "Opened".to_owned(),
             intent: Some(intent),
         },
@@ -110,10 +110,12 @@ fn tell<'a>(facts: &'a Facts, event: &'a Event) -> Told<'a> {
     }
 }
 
-fn again(intent: &Intent) -> String {
-    match intent.attempt {
-        0 | 1 => String::new(),
-        n => format!(", attempt {n}"),
+/// Which attempt it is since a person, or another release, allowed fresh ones; numbers themselves never repeat on a machine.
+fn again(ledger: &Ledger, intent: &Intent) -> String {
+    let first = ledger.attempts.get(&intent.node.name).map_or(1, |a| a.first);
+    match intent.attempt.saturating_sub(first) {
+        0 => String::new(),
+        before => format!(", attempt {}", before + 1),
     }
 }
 
