@@ -92,8 +92,8 @@ impl Hand {
     pub fn member(&mut self, node: usize) -> Member {
         let name = crate::sim::node(node);
         let observed = self.observe();
-        let views = observed.nodes.iter().filter(|(other, _)| **other != name).filter_map(|(_, facts)| facts.view.known());
-        views.last().and_then(|view| view.members.get(&name)).cloned().unwrap_or_else(|| panic!("nobody sees {name}"))
+        let mut views = observed.nodes.iter().filter(|(other, _)| **other != name).filter_map(|(_, facts)| facts.view.known());
+        views.next_back().and_then(|view| view.members.get(&name)).cloned().unwrap_or_else(|| panic!("nobody sees {name}"))
     }
 
     /// Every node hears of the last place.

@@ -1,5 +1,6 @@
 //! What the tests of the whole share: simulated fleets, and judging them by what the lab knows.
 
+pub mod abstraction;
 pub mod judge;
 pub mod binary;
 pub mod sim;

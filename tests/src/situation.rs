@@ -1,12 +1,11 @@
 //! Single situations for the planner: a healthy cluster of four, one thing changed at a time.
 
 use drydock_model::desired::*;
-use drydock_model::fact::{Fact, Gap};
+use drydock_model::fact::Fact;
 use drydock_model::ids::*;
 use drydock_model::ledger::*;
 use drydock_model::observed::*;
 use drydock_model::plan::*;
-use drydock_model::step::{Purpose, Step};
 use drydock_model::time::{Millis, Now, Span, Stamp, Timestamp};
 use drydock_model::window::Windows;
 use drydock_planner::plan;

@@ -109,7 +109,8 @@ impl Run {
             matches!(t, Trouble::Skew(_) | Trouble::Lab(Fault::SlowObserve | Fault::Gaps | Fault::ClockSkew | Fault::NodeUnreachable))
         };
         let exact = !drawn.troubles.iter().any(|(_, t)| vague(t));
-        let judge = Judge::new(cluster.clone());
+        let forgets = |t: &Trouble| matches!(t, Trouble::Lab(Fault::ReimagedMemory | Fault::UpgradeForgets));
+        let judge = Judge::new(cluster.clone(), drawn.troubles.iter().any(|(_, t)| forgets(t)));
         Run { drawn, sim, judge, tally: Tally::default(), cluster, exact, merged: 0, started: 0, then_newer: false, restart: None }
     }
 
@@ -365,7 +366,8 @@ impl Run {
             }),
             // These end by themselves when the machine does: the person looks, and lets time pass.
             HoldReason::NodeSilent { .. } | HoldReason::StepOverdue { .. } | HoldReason::StorageStalled { .. } => {
-                let later = self.sim.now() + Millis::minutes(30);
+                // No multiple of any period of the planner.
+                let later = self.sim.now() + Millis::minutes(7);
                 self.sim.with(|lab| lab.advance_to(later));
             }
             // Not drawn: the count of words ends the run.

@@ -47,7 +47,7 @@ struct Stage {
 }
 
 fn main_branch() -> RefName {
-    RefName::branch("main").unwrap()
+    RefName::branch("main").expect("fine")
 }
 
 fn source(remotes: &Remotes, shared: &Arc<Mutex<Shared>>, state: &str) -> (GitSource, Arc<Line>) {
@@ -80,35 +80,35 @@ impl Stage {
     /// A commit on `base`, to which the branch is moved whatever it was.
     fn commit(&self, base: Option<Oid>, changes: &[(&str, What)]) -> Oid {
         let repository = self.remotes.repository();
-        let parent = base.map(|oid| repository.find_commit(oid).unwrap());
+        let parent = base.map(|oid| repository.find_commit(oid).expect("fine"));
         let tree = match &parent {
-            Some(parent) => parent.tree().unwrap(),
-            None => repository.find_tree(repository.treebuilder(None).unwrap().write().unwrap()).unwrap(),
+            Some(parent) => parent.tree().expect("fine"),
+            None => repository.find_tree(repository.treebuilder(None).expect("fine").write().expect("fine")).expect("fine"),
         };
         // A file gives way to a submodule only when it is gone.
         let mut clear = git2::build::TreeUpdateBuilder::new();
         for (path, _) in changes.iter().filter(|(_, what)| matches!(what, What::Submodule)) {
             clear.remove(*path);
         }
-        let tree = repository.find_tree(clear.create_updated(&repository, &tree).unwrap()).unwrap();
+        let tree = repository.find_tree(clear.create_updated(&repository, &tree).expect("fine")).expect("fine");
         let mut update = git2::build::TreeUpdateBuilder::new();
         for (path, what) in changes {
             match what {
-                What::File(text) => update.upsert(*path, repository.blob(text.as_bytes()).unwrap(), FileMode::Blob),
-                What::Link(to) => update.upsert(*path, repository.blob(to.as_bytes()).unwrap(), FileMode::Link),
-                What::Submodule => update.upsert(*path, base.unwrap(), FileMode::Commit),
+                What::File(text) => update.upsert(*path, repository.blob(text.as_bytes()).expect("fine"), FileMode::Blob),
+                What::Link(to) => update.upsert(*path, repository.blob(to.as_bytes()).expect("fine"), FileMode::Link),
+                What::Submodule => update.upsert(*path, base.expect("fine"), FileMode::Commit),
                 What::Gone => update.remove(*path),
             };
         }
-        let tree = repository.find_tree(update.create_updated(&repository, &tree).unwrap()).unwrap();
-        let ada = Signature::new("Ada", "ada@example.org", &Time::new(1_767_571_200, 0)).unwrap();
-        let commit = repository.commit(None, &ada, &ada, "a change", &tree, &parent.iter().collect::<Vec<_>>()).unwrap();
+        let tree = repository.find_tree(update.create_updated(&repository, &tree).expect("fine")).expect("fine");
+        let ada = Signature::new("Ada", "ada@example.org", &Time::new(1_767_571_200, 0)).expect("fine");
+        let commit = repository.commit(None, &ada, &ada, "a change", &tree, &parent.iter().collect::<Vec<_>>()).expect("fine");
         self.force(commit);
         commit
     }
 
     fn force(&self, to: Oid) {
-        self.remotes.repository().reference("refs/heads/main", to, true, "test").unwrap();
+        self.remotes.repository().reference("refs/heads/main", to, true, "test").expect("fine");
     }
 
     fn read(&self) -> Result<Arc<Fleet>, SourceError> {
@@ -129,7 +129,7 @@ impl Stage {
 }
 
 fn revision(oid: Oid) -> Revision {
-    oid.to_string().parse().unwrap()
+    oid.to_string().parse().expect("fine")
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn a_bad_file_holds_its_own_cluster_at_its_last_good_spec_and_no_other() {
     let second = stage.commit(Some(first), &changes);
     let (alpha, beta) = (stage.wanted("alpha"), stage.wanted("beta"));
     assert_eq!((&alpha.revision, alpha.desired.target.version), (&revision(first), Version::V23H2));
-    let problem = alpha.problem.clone().unwrap();
+    let problem = alpha.problem.clone().expect("fine");
     assert!(problem.contains("clusters/alpha.yaml:6:3") && problem.contains("did you mean `nodes`"), "{problem}");
     assert_eq!((&beta.revision, beta.desired.target.version, &beta.problem), (&revision(second), Version::V24H2, &None));
     // Mended, it counts again.
@@ -175,9 +175,9 @@ fn a_file_that_is_bad_since_before_a_restart_holds_at_what_the_status_branch_rem
     let good = stage.wanted("alpha");
     stage.commit(Some(first), &[("clusters/alpha.yaml", What::File("kind: Cluster\n".to_owned()))]);
     let shared = Arc::new(Mutex::new(Shared::default()));
-    shared.lock().unwrap().wanted.insert(cluster("alpha"), Arc::clone(&good));
+    shared.lock().expect("fine").wanted.insert(cluster("alpha"), Arc::clone(&good));
     let (anew, _line) = source(&stage.remotes, &shared, "another folder");
-    let fleet = wait(anew.read()).unwrap();
+    let fleet = wait(anew.read()).expect("fine");
     let alpha = &fleet.clusters[&cluster("alpha")];
     assert_eq!((&alpha.desired, &alpha.revision), (&good.desired, &good.revision));
     assert!(alpha.problem.is_some());
@@ -216,7 +216,7 @@ fn a_symlink_or_submodule_where_a_file_should_be_is_not_followed() {
         stage.commit(Some(first), &[("clusters/alpha.yaml", what)]);
         let alpha = stage.wanted("alpha");
         assert_eq!(alpha.desired, before.desired, "its last good spec stays in force");
-        let problem = alpha.problem.clone().unwrap();
+        let problem = alpha.problem.clone().expect("fine");
         assert!(problem.contains("symbolic link") || problem.contains("submodule"), "{problem}");
     }
 }
@@ -333,16 +333,16 @@ fn a_corrupt_mirror_is_made_again() {
     let (stage, first) = Stage::new();
     stage.fleet();
     let objects = stage.remotes.beside("desired").join("mirror.git").join("objects");
-    for folder in std::fs::read_dir(&objects).unwrap().flatten() {
+    for folder in std::fs::read_dir(&objects).expect("fine").flatten() {
         if folder.path().is_dir() {
-            for file in std::fs::read_dir(folder.path()).unwrap().flatten() {
-                std::fs::remove_file(file.path()).unwrap();
+            for file in std::fs::read_dir(folder.path()).expect("fine").flatten() {
+                std::fs::remove_file(file.path()).expect("fine");
             }
         }
     }
     let second = stage.commit(Some(first), &[("clusters/alpha.yaml", What::File(file("alpha", "A", "24H2")))]);
     // The look that finds the damage may fail; the one after it does not.
-    let fleet = stage.read().or_else(|_| stage.read()).unwrap();
+    let fleet = stage.read().or_else(|_| stage.read()).expect("fine");
     assert_eq!(fleet.revision, revision(second));
     assert_eq!(fleet.clusters[&cluster("alpha")].desired.target.version, Version::V24H2);
     assert_eq!(fleet.clusters[&cluster("beta")].revision, revision(first));
@@ -355,7 +355,7 @@ fn a_missing_branch_is_said_and_nothing_is_lost() {
     assert_eq!(error, SourceError::NoBranch("refs/heads/main".to_owned()));
     let (stage, first) = Stage::new();
     stage.fleet();
-    stage.remotes.repository().find_reference("refs/heads/main").unwrap().delete().unwrap();
+    stage.remotes.repository().find_reference("refs/heads/main").expect("fine").delete().expect("fine");
     assert_eq!(stage.read(), Err(SourceError::NoBranch("refs/heads/main".to_owned())));
     stage.force(first);
     assert_eq!(stage.fleet().clusters.len(), 2);

@@ -107,15 +107,15 @@ fn decide(wanted: &Wanted, reading: &Reading, observed: &Observed, stop: Option<
         now,
     };
     let mut plan = planner::plan(&situation);
-    if let Err(violations) = drydock_laws::check(&situation, &plan) {
-        if let Some(first) = violations.first() {
-            warn!(cluster = %wanted.desired.cluster, law = %first.law, what = %first.what, decision = ?plan.decision, "a law forbids the next step");
-            let hold = HoldReason::Law { id: first.law.to_string(), what: first.what.clone() };
-            plan.report.next = hold.way_out();
-            plan.report.next_at = None;
-            plan.report.blocked_by = vec![hold.to_string()];
-            plan.decision = Decision::Hold(hold);
-        }
+    if let Err(violations) = drydock_laws::check(&situation, &plan)
+        && let Some(first) = violations.first()
+    {
+        warn!(cluster = %wanted.desired.cluster, law = %first.law, what = %first.what, decision = ?plan.decision, "a law forbids the next step");
+        let hold = HoldReason::Law { id: first.law.to_string(), what: first.what.clone() };
+        plan.report.next = hold.way_out();
+        plan.report.next_at = None;
+        plan.report.blocked_by = vec![hold.to_string()];
+        plan.decision = Decision::Hold(hold);
     }
     plan
 }

@@ -13,6 +13,9 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
+/// Told of each plan, for those who watch.
+pub type Watcher = dyn Fn(&Wanted, &Plan) + Send + Sync;
+
 /// How a controller is run.
 #[derive(Clone)]
 pub struct Options {
@@ -29,7 +32,7 @@ pub struct Options {
     /// The words of the stop file, while there is one (rule 27).
     pub stop_file: Arc<dyn Fn() -> Option<String> + Send + Sync>,
     /// Told of each plan, for those who watch.
-    pub watcher: Arc<dyn Fn(&Wanted, &Plan) + Send + Sync>,
+    pub watcher: Arc<Watcher>,
 }
 
 /// How a controller's life ended.

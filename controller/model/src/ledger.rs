@@ -714,12 +714,7 @@ mod tests {
     use crate::desired::Version;
 
     fn node() -> NodeId {
-        NodeId {
-            name: "N01".parse().unwrap(),
-            machine: "m1".parse().unwrap(),
-            cluster: "c".parse().unwrap(),
-            node: "1".parse().unwrap(),
-        }
+        NodeId { name: "N01".parse().unwrap(), machine: "m1".parse().unwrap(), cluster: "c".parse().unwrap(), node: "1".parse().unwrap() }
     }
 
     fn ledger() -> Ledger {

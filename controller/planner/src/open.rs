@@ -343,7 +343,10 @@ fn install(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Verdict, D
     let worker = eye.need(name, "worker", &facts.worker).map_err(soon)?.as_ref();
     let consumed = consumed(memory, intent);
     let Some(worker) = worker.filter(|w| w.target == intent.target && w.attempt == intent.attempt) else {
+        let boot = facts.boot.known().map(|b| &b.id);
         return Ok(match consumed {
+            // It has restarted, and what it remembers may be older than what it did: nothing is repeated (rule 26).
+            None if intent.boot.is_some() && boot.is_some() && intent.boot.as_ref() != boot => Verdict::Failed(Failure::WorkerDied),
             None => Verdict::Untouched,
             Some(Phase::PlatformRefused) => Verdict::Failed(Failure::PlatformRefused),
             Some(Phase::Recorded | Phase::Started | Phase::Ended) if eye.age(intent.opened) > EFFECT => {
@@ -407,6 +410,11 @@ fn returned(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Verdict, 
     }
 }
 
+/// Since when the node has been back: the Settle opens after that, and an entry may be without a stamp.
+fn back(eye: &Eye<'_>, intent: &Intent) -> Option<drydock_model::time::Timestamp> {
+    intent.opened.known().or_else(|| eye.ledger.settling.as_ref().and_then(|settling| settling.since.known()))
+}
+
 /// Passive: storage heals, and stays healed for a while (S2).
 fn settle(eye: &Eye<'_>, intent: &Intent) -> Result<Verdict, Decision> {
     let name = &intent.node.name;
@@ -419,7 +427,7 @@ fn settle(eye: &Eye<'_>, intent: &Intent) -> Result<Verdict, Decision> {
     match settled(storage) {
         Err(what) if late => Err(Decision::Hold(HoldReason::StorageStalled { node: name.clone(), what })),
         Err(what) => Err(Decision::Wait(WaitingOn::StorageRepair(what), Recheck::Usual)),
-        Ok(()) => match intent.opened.known().map(|t| t + SOAK).filter(|until| eye.now() < *until) {
+        Ok(()) => match back(eye, intent).map(|t| t + SOAK).filter(|until| eye.now() < *until) {
             Some(until) => Err(Decision::Wait(WaitingOn::Soak { node: name.clone(), until }, Recheck::At(until))),
             None => Ok(Verdict::Done),
         },

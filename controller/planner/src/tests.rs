@@ -278,7 +278,8 @@ fn a_listed_order_is_kept() {
 
 #[test]
 fn nothing_begins_while_anything_that_a_guard_asks_is_wrong_or_unknown() {
-    let wrong: [(&str, fn(&mut Case)); 30] = [
+    type Change = fn(&mut Case);
+    let wrong: [(&str, Change); 30] = [
         ("remote unread", |c| c.remote = Remote::Unread("connection refused".to_owned())),
         ("remote touched", |c| c.remote = Remote::Touched { commit: "feed".parse().unwrap() }),
         ("stop file", |c| c.stop = Some("fire drill")),
@@ -513,6 +514,22 @@ fn a_return_that_the_node_never_consumed_is_closed_unheard() {
     case.member(1, |m| m.state = MemberState::Up);
     let Decision::Close { outcome: Outcome::Done, heard, .. } = case.decide() else { panic!("not closed") };
     assert!(!heard);
+}
+
+#[test]
+fn a_node_that_lost_its_registry_values_returns_before_its_point_of_no_return() {
+    let mut case = Case::out();
+    case.node(1).registry = known(RegistryFacts::default());
+    assert_eq!(case.open().step, Step::Return);
+}
+
+#[test]
+fn an_install_is_not_repeated_on_a_node_that_restarted_and_forgot() {
+    let mut case = Case::out();
+    case.open();
+    case.node(1).boot = known(Boot { id: "boot-after".parse().unwrap(), up: Millis::minutes(1) });
+    case.node(1).worker = known(None);
+    let Decision::Close { outcome: Outcome::Failed(Failure::WorkerDied), .. } = case.decide() else { panic!("not closed") };
 }
 
 #[test]

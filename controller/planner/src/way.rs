@@ -206,6 +206,10 @@ pub(crate) fn wants_back(eye: &Eye<'_>, out: &Out) -> Option<Abandoned> {
     if eye.member(name).is_ok_and(|m| m.state == MemberState::Up) {
         return Some(Abandoned::GuardFailed);
     }
+    // Upgraded without the values in effect, its volumes may not come online.
+    if out.purpose == Purpose::Upgrade && eye.registry(name) == Ok(Registry::Wrong) {
+        return Some(Abandoned::GuardFailed);
+    }
     // Only what is known to be wrong brings a node back: over what is unknown it waits.
     let other_down =
         eye.view.is_ok() && eye.named().filter(|other| *other != name).any(|other| matches!(eye.up(other), Err(WaitingOn::NotUp { .. })));

@@ -51,16 +51,16 @@ fn rule_13_no_node_is_taken_out_unless_every_member_carries_our_fence() {
 #[test]
 fn rule_13_no_node_is_taken_out_unless_all_agree_on_the_cluster_and_its_members() {
     let mut other = id(3);
-    other.cluster = "another".parse().unwrap();
+    other.cluster = "another".parse().expect("fine");
     let mut case = four();
     case.node(3).id = known(other);
     assert_eq!(case.decide(), Decision::Hold(HoldReason::OtherCluster { node: name(3) }));
     let mut case = four();
-    value(&mut case.node(3).view).cluster = "another".parse().unwrap();
+    value(&mut case.node(3).view).cluster = "another".parse().expect("fine");
     assert!(case.says().starts_with("wait for the cluster: members"), "{}", case.says());
     let mut case = four();
     let view = value(&mut case.node(3).view);
-    view.members.get_mut(&name(2)).unwrap().state = MemberState::Down;
+    view.members.get_mut(&name(2)).expect("fine").state = MemberState::Down;
     assert!(case.says().starts_with("wait for the cluster: members"), "{}", case.says());
 }
 
@@ -89,7 +89,7 @@ fn rule_14_no_node_is_taken_out_unless_the_remote_was_read_in_the_same_lap() {
     case.open();
     case.remote = unread();
     assert_eq!(case.says(), "wait for the status branch: connection refused", "and what is open is not sent");
-    case.remote = Remote::Touched { commit: "feed".parse().unwrap() };
+    case.remote = Remote::Touched { commit: "feed".parse().expect("fine") };
     assert!(case.says().starts_with("wait for the status branch"), "{}", case.says());
     case.remote = Remote::Confirmed;
     assert!(case.says().starts_with("send Vacate"));
@@ -170,22 +170,22 @@ fn rule_16_an_intent_that_the_spec_of_the_moment_no_longer_asks_for_is_abandoned
     let changes: [(&str, fn(&mut Case)); 3] = [
         ("another target", |c| {
             c.desired.target.version = Version::V22H2;
-            c.desired.spec = "spec-2".parse().unwrap();
+            c.desired.spec = "spec-2".parse().expect("fine");
         }),
         ("suspended", |c| {
             c.desired.suspend = Some(Suspend { reason: "audit".to_owned(), until: None });
-            c.desired.spec = "spec-2".parse().unwrap();
+            c.desired.spec = "spec-2".parse().expect("fine");
         }),
         ("the node is not named any more", |c| {
             c.desired.nodes.remove(0);
-            c.desired.spec = "spec-2".parse().unwrap();
+            c.desired.spec = "spec-2".parse().expect("fine");
         }),
     ];
     for (what, change) in changes {
         let mut case = four();
         let vacate = case.open();
         change(&mut case);
-        let cancel = vacate.cancel_entry().unwrap();
+        let cancel = vacate.cancel_entry().expect("fine");
         assert_eq!(case.decide(), Decision::Cancel(cancel.clone()), "{what}: {}", case.says());
         case.cancel(&vacate);
         assert!(case.says().starts_with("send Cancel for N01"), "{what}: {}", case.says());
@@ -201,7 +201,7 @@ fn rule_16_an_intent_that_the_spec_of_the_moment_no_longer_asks_for_is_abandoned
 fn rule_16_the_guards_are_judged_again_when_an_intent_is_first_performed() {
     let changes: [(&str, fn(&mut Case)); 3] = [
         ("another node went down", |c| c.member(3, |m| m.state = MemberState::Down)),
-        ("a disk repairs", |c| *c.storage().disks.values_mut().next().unwrap() = drydock_model::observed::DiskState::Repairing),
+        ("a disk repairs", |c| *c.storage().disks.values_mut().next().expect("fine") = drydock_model::observed::DiskState::Repairing),
         ("no room", |c| value(&mut c.observed.cluster.capacity).nodes.values_mut().for_each(|r| r.free_mib = 1)),
     ];
     for (what, change) in changes {
@@ -213,6 +213,6 @@ fn rule_16_the_guards_are_judged_again_when_an_intent_is_first_performed() {
             "{what}"
         );
         case.pass(Millis::minutes(11));
-        assert_eq!(case.decide(), Decision::Cancel(vacate.cancel_entry().unwrap()), "{what}: it is given up in the end");
+        assert_eq!(case.decide(), Decision::Cancel(vacate.cancel_entry().expect("fine")), "{what}: it is given up in the end");
     }
 }

@@ -21,34 +21,34 @@ use std::sync::{Arc, Mutex};
 fn rule_01_each_claim_is_the_next_number_and_entry_zero_of_every_cluster() {
     let remotes = Remotes::new();
     let north = remotes.north();
-    let first = north.claim().unwrap();
+    let first = north.claim().expect("fine");
     assert_eq!(first.number, 1);
     for name in ["alpha", "beta"] {
         assert_eq!(north.append(name, vec![Event::Opened(vacate(name, &first))]), Ok(Appended::Pushed));
     }
     drop(north);
     let north = remotes.north();
-    let second = north.claim().unwrap();
+    let second = north.claim().expect("fine");
     assert_eq!(second.number, 2);
     assert_ne!(second.nonce, first.nonce);
     for name in ["alpha", "beta"] {
         let ledger = north.ledger(name);
         assert_eq!((&ledger.epoch, ledger.next), (&second, 1), "{name}");
-        assert_eq!((ledger.claim().seq, &ledger.open.unwrap().entry.place.epoch), (0, &first), "{name} keeps what was open");
+        assert_eq!((ledger.claim().seq, &ledger.open.expect("fine").entry.place.epoch), (0, &first), "{name} keeps what was open");
     }
 }
 
 #[test]
 fn rule_01_another_name_takes_over_only_when_told_to() {
     let remotes = Remotes::new();
-    remotes.north().claim().unwrap();
+    remotes.north().claim().expect("fine");
     let before = remotes.head();
     let south = remotes.end("south", Hand::South, "south");
     let refused = south.claim().unwrap_err();
     assert_eq!(refused, ClaimError::HeldBy { holder: "north".to_owned() });
     assert!(matches!(of_claim(&refused), Handling::StandDown(_)));
     assert_eq!(remotes.head(), before);
-    assert_eq!(south.take_over().unwrap().number, 2);
+    assert_eq!(south.take_over().expect("fine").number, 2);
     assert_eq!(remotes.end("north", Hand::North, "anew").claim().unwrap_err(), ClaimError::HeldBy { holder: "south".to_owned() });
 }
 
@@ -57,14 +57,14 @@ fn rule_01_the_fourth_claim_of_a_name_within_an_hour_waits_and_the_next_one_twic
     let remotes = Remotes::new();
     let claim = || remotes.north().claim();
     for number in 1..=3 {
-        assert_eq!(claim().unwrap().number, number);
+        assert_eq!(claim().expect("fine").number, number);
     }
     assert_eq!(claim().unwrap_err(), ClaimError::TooMany { claims: 3, wait: Millis::minutes(1) });
     remotes.clock.pass(Millis::minutes(1));
-    assert_eq!(claim().unwrap().number, 4);
+    assert_eq!(claim().expect("fine").number, 4);
     assert_eq!(claim().unwrap_err(), ClaimError::TooMany { claims: 4, wait: Millis::minutes(2) });
     remotes.clock.pass(Millis::hours(1));
-    assert_eq!(claim().unwrap().number, 5, "an hour later it is forgotten");
+    assert_eq!(claim().expect("fine").number, 5, "an hour later it is forgotten");
 }
 
 #[test]
@@ -72,10 +72,10 @@ fn rule_01_an_equal_number_with_another_nonce_is_somebody_elses() {
     let remotes = Remotes::new();
     let root = remotes.head();
     let north = remotes.north();
-    let ours = north.claim().unwrap();
-    north.note("alpha", "Wait/A").unwrap();
+    let ours = north.claim().expect("fine");
+    north.note("alpha", "Wait/A").expect("fine");
     remotes.force(root);
-    let theirs = remotes.end("north", Hand::North, "a restored machine").claim().unwrap();
+    let theirs = remotes.end("north", Hand::North, "a restored machine").claim().expect("fine");
     assert_eq!(theirs.number, ours.number);
     assert_ne!(theirs.nonce, ours.nonce);
     assert!(matches!(north.read("alpha"), Err(StoreError::StoodDown(_))), "{:?}", north.read("alpha"));
@@ -95,15 +95,15 @@ fn rule_01_of_two_claims_with_one_number_a_node_hears_the_first() {
 #[test]
 fn rule_02_an_epoch_comes_from_the_branch_and_never_from_a_disk() {
     let remotes = Remotes::new();
-    assert_eq!(remotes.north().claim().unwrap().number, 1);
+    assert_eq!(remotes.north().claim().expect("fine").number, 1);
     // Meanwhile the same name claims from another machine; what the first one's disk says is old.
-    assert_eq!(remotes.end("north", Hand::North, "another machine").claim().unwrap().number, 2);
+    assert_eq!(remotes.end("north", Hand::North, "another machine").claim().expect("fine").number, 2);
     let north = remotes.north();
     let before = remotes.head();
     let early = north.note("alpha", "Wait/A").unwrap_err();
     assert!(matches!(early, StoreError::Local(_)), "who has not claimed writes nothing: {early}");
     assert_eq!(remotes.head(), before);
-    assert_eq!(north.claim().unwrap().number, 3);
+    assert_eq!(north.claim().expect("fine").number, 3);
 }
 
 #[test]
@@ -117,42 +117,42 @@ fn rule_03_only_init_makes_the_root_commit() {
     }
     assert_eq!(remotes.references("refs/"), Vec::new());
     let mut mirror = remotes.mirror("init");
-    init(&mut mirror, &status_branch(), "north", &Hand::North.key(), BEGIN, 0).unwrap();
+    init(&mut mirror, &status_branch(), "north", &Hand::North.key(), BEGIN, 0).expect("fine");
     let twice = init(&mut mirror, &status_branch(), "north", &Hand::North.key(), BEGIN, 0).unwrap_err();
     assert_eq!(twice.to_string(), "the branch refs/heads/drydock/status is there already; nothing was done");
-    assert_eq!(north.claim().unwrap().number, 1);
+    assert_eq!(north.claim().expect("fine").number, 1);
 }
 
 #[test]
 fn rule_03_adopt_claims_above_every_number_that_a_node_shows() {
     let remotes = Remotes::new();
-    remotes.north().claim().unwrap();
+    remotes.north().claim().expect("fine");
     let mut mirror = remotes.mirror("adopt");
-    adopt(&mut mirror, &status_branch(), "north", &Hand::North.key(), BEGIN, 7).unwrap();
-    assert_eq!(remotes.north().claim().unwrap().number, 8);
+    adopt(&mut mirror, &status_branch(), "north", &Hand::North.key(), BEGIN, 7).expect("fine");
+    assert_eq!(remotes.north().claim().expect("fine").number, 8);
     // A lower number than the branch's own takes nothing back.
-    adopt(&mut mirror, &status_branch(), "north", &Hand::North.key(), BEGIN, 2).unwrap();
-    assert_eq!(remotes.north().claim().unwrap().number, 9);
+    adopt(&mut mirror, &status_branch(), "north", &Hand::North.key(), BEGIN, 2).expect("fine");
+    assert_eq!(remotes.north().claim().expect("fine").number, 9);
 }
 
 #[test]
 fn rule_03_after_an_adoption_what_nodes_remember_of_lost_entries_is_no_contradiction() {
     let remotes = Remotes::new();
     let north = remotes.north();
-    let first = north.claim().unwrap();
-    north.append("alpha", vec![Event::Opened(vacate("alpha", &first))]).unwrap();
+    let first = north.claim().expect("fine");
+    north.append("alpha", vec![Event::Opened(vacate("alpha", &first))]).expect("fine");
     drop(north);
     let north = remotes.north();
-    let second = north.claim().unwrap();
-    north.note("alpha", "Wait/A").unwrap();
+    let second = north.claim().expect("fine");
+    north.note("alpha", "Wait/A").expect("fine");
     let lost = Place { epoch: first, seq: 90 };
     assert_eq!(north.ledger("alpha").knows(&lost), Some(false), "a node that shows it holds the cluster");
     drop(north);
     let mut mirror = remotes.mirror("adopt");
-    adopt(&mut mirror, &status_branch(), "north", &Hand::North.key(), BEGIN, second.number + 5).unwrap();
+    adopt(&mut mirror, &status_branch(), "north", &Hand::North.key(), BEGIN, second.number + 5).expect("fine");
     for state in ["north", "another machine"] {
         let north = remotes.end("north", Hand::North, state);
-        north.claim().unwrap();
+        north.claim().expect("fine");
         let ledger = north.ledger("alpha");
         assert_eq!(ledger.knows(&lost), Some(true), "{state}");
         assert!(ledger.open.is_some(), "what is open stays open");
@@ -164,19 +164,19 @@ fn rule_03_after_an_adoption_what_nodes_remember_of_lost_entries_is_no_contradic
 fn rule_04_who_finds_a_newer_claim_stands_down_and_keeps_aside_what_it_could_not_push() {
     let remotes = Remotes::new();
     let north = remotes.north();
-    let epoch = north.claim().unwrap();
-    north.note("alpha", "Wait/A").unwrap();
+    let epoch = north.claim().expect("fine");
+    north.note("alpha", "Wait/A").expect("fine");
     north.line.set_down(true);
     assert!(matches!(north.note("alpha", "Wait/B"), Ok(Appended::Pending(_))));
-    remotes.end("south", Hand::South, "south").take_over().unwrap();
+    remotes.end("south", Hand::South, "south").take_over().expect("fine");
     north.line.set_down(false);
     let error = north.read("alpha").unwrap_err();
     assert!(matches!(of_store(&error), Handling::StandDown(_)), "{error}");
     let side = remotes.references("refs/drydock/stranded/");
     assert_eq!(side.len(), 1);
     assert_eq!(side[0].0, format!("refs/drydock/stranded/{}", epoch.nonce));
-    assert!(remotes.file(side[0].1, "clusters/alpha/facts.yaml").unwrap().contains("Wait/B"));
-    assert!(!remotes.file(remotes.head().unwrap(), "clusters/alpha/facts.yaml").unwrap().contains("Wait/B"));
+    assert!(remotes.file(side[0].1, "clusters/alpha/facts.yaml").expect("fine").contains("Wait/B"));
+    assert!(!remotes.file(remotes.head().expect("fine"), "clusters/alpha/facts.yaml").expect("fine").contains("Wait/B"));
     assert_eq!(remotes.entries_of("alpha"), 1);
 }
 
@@ -185,12 +185,12 @@ fn rule_04_who_finds_its_own_claim_gone_stands_down() {
     let remotes = Remotes::new();
     let other = Remotes::new();
     let north = remotes.north();
-    north.claim().unwrap();
+    north.claim().expect("fine");
     // Somebody puts another history in its place.
     let stranger = other.write(Hand::Stranger, "clusters/alpha/facts.yaml", "no facts");
     let repository = remotes.repository();
-    let mut remote = repository.remote_anonymous(other.path().to_str().unwrap()).unwrap();
-    remote.fetch(&["+refs/heads/drydock/status:refs/heads/drydock/status"], None, None).unwrap();
+    let mut remote = repository.remote_anonymous(other.path().to_str().expect("fine")).expect("fine");
+    remote.fetch(&["+refs/heads/drydock/status:refs/heads/drydock/status"], None, None).expect("fine");
     assert_eq!(remotes.head(), Some(stranger));
     let error = north.read("alpha").unwrap_err();
     assert!(matches!(error, StoreError::StoodDown(_)), "{error}");
@@ -229,13 +229,13 @@ impl World for Both {
 fn rule_05_a_controller_that_starts_while_the_remote_is_down_changes_nothing() {
     let remotes = Remotes::new();
     let north = remotes.north();
-    let epoch = north.claim().unwrap();
+    let epoch = north.claim().expect("fine");
     // What an earlier life left on the disk would be enough to go on with.
-    north.append("c", vec![Event::Opened(vacate("c", &epoch))]).unwrap();
+    north.append("c", vec![Event::Opened(vacate("c", &epoch))]).expect("fine");
     drop(north);
     let name = cluster("c");
     let mut lab = Lab::new(1, BEGIN, Durations::real());
-    lab.add(&ClusterConfig::new(name.clone(), vec![node(1), node(2)], "20349.3700".parse().unwrap()));
+    lab.add(&ClusterConfig::new(name.clone(), vec![node(1), node(2)], "20349.3700".parse().expect("fine")));
     let lab: Shared = Arc::new(Mutex::new(lab));
     let wanted: Arc<Wanted> = record("c", Vec::new(), BEGIN).wanted;
     let fleet = Fleet { revision: wanted.revision.clone(), clusters: BTreeMap::new(), problems: Vec::new(), refused: None };
@@ -244,12 +244,12 @@ fn rule_05_a_controller_that_starts_while_the_remote_is_down_changes_nothing() {
     line.set_down(true);
     let world = Both {
         source: SimSource::new(fleet),
-        store: GitStore::new(home, Arc::new(clock.clone())).unwrap(),
+        store: GitStore::new(home, Arc::new(clock.clone())).expect("fine"),
         clusters: SimClusters::new(Arc::clone(&lab), clock.clone()),
         clock,
     };
     let heard = || {
-        let look = lab.lock().unwrap().observe(&name, &[node(1), node(2)]);
+        let look = lab.lock().expect("fine").observe(&name, &[node(1), node(2)]);
         look.nodes.values().any(|n| n.memory.known().is_some_and(|m| m.fence.is_some()))
     };
     let mut memory = Memory::default();
@@ -257,7 +257,7 @@ fn rule_05_a_controller_that_starts_while_the_remote_is_down_changes_nothing() {
         for _ in 0..count {
             wait(lap(&world, &wanted, Mode::Act, None, &mut memory));
             let later = world.clock.now() + Millis::seconds(30);
-            lab.lock().unwrap().advance_to(later);
+            lab.lock().expect("fine").advance_to(later);
         }
     };
     let before = remotes.head();
@@ -272,7 +272,7 @@ fn rule_05_a_controller_that_starts_while_the_remote_is_down_changes_nothing() {
     line.set_down(false);
     laps(20);
     assert!(!heard(), "also with the remote there, nothing is done before the claim");
-    wait(world.store.claim(TakeOver::No)).unwrap();
+    wait(world.store.claim(TakeOver::No)).expect("fine");
     laps(5);
     assert!(heard(), "then it goes on");
 }

@@ -50,7 +50,7 @@ fn late_vacate(seed: u64) -> Sim {
     let mut sim = Sim::quick_with(seed, Rules::without(Rule::NotAfter));
     let opened = |d: &Decision| matches!(d, Decision::Open(i) if i.step == Step::Vacate);
     assert!(sim.until_decides(5_000, opened).is_some());
-    let target = sim.ledger().open.unwrap().node.name;
+    let target = sim.ledger().open.expect("fine").node.name;
     sim.strike(Fault::DelayedOrder, Some(&target));
     assert!(sim.until_decides(50, |d| matches!(d, Decision::Perform(_))).is_some());
     sim.merge("bbbb", |d| d.suspend = Some(Suspend { reason: "audit".to_owned(), until: None }));
@@ -115,7 +115,7 @@ fn rule_20_a_controller_that_starts_anew_in_the_middle_of_anything_installs_once
 fn rule_21_a_cancel_is_a_mark_on_the_open_intent_and_written_before_it_is_sent() {
     let (mut case, install) = Case::installing();
     suspend(&mut case);
-    let cancel = install.cancel_entry().unwrap();
+    let cancel = install.cancel_entry().expect("fine");
     assert_eq!(case.decide(), Decision::Cancel(cancel.clone()));
     case.cancel(&install);
     let open = case.ledger.open.clone().expect("the intent stays open");
@@ -160,7 +160,7 @@ fn rule_22_a_node_that_was_not_heard_from_owes_a_tombstone_before_its_next_order
     case.write(&Event::Word(gone));
     assert_eq!((&case.ledger.open, &case.ledger.out), (&None, &None), "it is nobody's duty to return it");
     let owed = case.ledger.owes[&name(1)].clone();
-    assert!(owed.seq > vacate.cancel_entry().unwrap().place.seq, "above everything that may still arrive");
+    assert!(owed.seq > vacate.cancel_entry().expect("fine").place.seq, "above everything that may still arrive");
     // It comes back after all.
     case.write(&Event::Word(Word::Retry { node: name(1), reason: "it was only smoke".to_owned() }));
     case.write(&Event::Met(vec![drydock_tests::situation::id(1)]));
@@ -170,7 +170,7 @@ fn rule_22_a_node_that_was_not_heard_from_owes_a_tombstone_before_its_next_order
     case.node(1).memory = drydock_model::fact::Fact::Unknown(drydock_model::fact::Gap::TimedOut);
     assert!(case.says().starts_with("wait for N01"), "{}", case.says());
     case.node(1).memory = drydock_tests::situation::known(drydock_model::observed::Memory::default());
-    case.memory(1).registry_written = Some("an-earlier-boot".parse().unwrap());
+    case.memory(1).registry_written = Some("an-earlier-boot".parse().expect("fine"));
     case.memory(1).fence = Some(owed);
     assert!(case.says().starts_with("open Vacate"), "{}", case.says());
 }
@@ -179,7 +179,7 @@ fn rule_22_a_node_that_was_not_heard_from_owes_a_tombstone_before_its_next_order
 fn rule_22_an_order_to_a_node_that_was_declared_gone_changes_nothing_when_it_comes_back() {
     for seed in 0..6 {
         let mut sim = late_vacate(seed);
-        let gone = sim.ledger().open.unwrap().node.name;
+        let gone = sim.ledger().open.expect("fine").node.name;
         let cluster = sim.cluster();
         sim.branch.word(&cluster, Word::Gone { node: gone.clone(), reason: "fire".to_owned() });
         sim.branch.word(&cluster, Word::Retry { node: gone.clone(), reason: "only smoke".to_owned() });

@@ -32,7 +32,7 @@ fn rule_10_the_digest_covers_what_is_asked_and_nothing_that_differs_between_two_
     let again = |change: &dyn Fn(&mut drydock_model::order::Work)| {
         let mut work = work.clone();
         change(&mut work);
-        Order::step(order.entry.clone(), order.node.clone(), work, Expect::NOTHING, "another-boot".parse().unwrap(), Millis::hours(9))
+        Order::step(order.entry.clone(), order.node.clone(), work, Expect::NOTHING, "another-boot".parse().expect("fine"), Millis::hours(9))
     };
     let expect = Expect { quorum: true, others_up: true, storage: StorageExpected::Settled, ..order.expect.clone() };
     let sent_later = Order { expect, ..again(&|_| {}) };
@@ -43,7 +43,7 @@ fn rule_10_the_digest_covers_what_is_asked_and_nothing_that_differs_between_two_
     assert_ne!(again(&|w| w.target.version = Version::V24H2).digest, order.digest);
     assert_ne!(hand.under(&order, hand.entry(9), order.node.clone()).digest, order.digest);
     let mut other = order.node.clone();
-    other.machine = "another".parse().unwrap();
+    other.machine = "another".parse().expect("fine");
     assert_ne!(hand.under(&order, order.entry.clone(), other).digest, order.digest);
 }
 
@@ -98,7 +98,7 @@ fn rule_11_another_machine_or_member_under_the_name_refuses() {
     matters(Rule::Identity, |h| {
         let order = h.bare(1, Step::WriteRegistry);
         let mut other = order.node.clone();
-        other.machine = "other".parse().unwrap();
+        other.machine = "other".parse().expect("fine");
         let order = h.under(&order, order.entry.clone(), other);
         h.send(&order) == refused(Unmet::OtherIdentity) && h.count(1, "wrote-registry") == 0
     });
@@ -155,8 +155,8 @@ fn rule_11_no_node_is_taken_out_while_storage_repairs() {
 fn rule_11_a_node_on_another_build_than_expected_refuses() {
     matters(Rule::ExpectBuild, |h| {
         let mut order = h.bare(1, Step::WriteRegistry);
-        order.expect.build = Some("20349.1".parse().unwrap());
-        h.send(&order) == refused(Unmet::OtherBuild("20349.3700".parse().unwrap())) && h.count(1, "wrote-registry") == 0
+        order.expect.build = Some("20349.1".parse().expect("fine"));
+        h.send(&order) == refused(Unmet::OtherBuild("20349.3700".parse().expect("fine"))) && h.count(1, "wrote-registry") == 0
     });
 }
 

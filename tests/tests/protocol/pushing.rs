@@ -14,7 +14,7 @@ use drydock_tests::home::{Hand, Remotes, vacate};
 fn begun(names: &[&str]) -> (Remotes, drydock_tests::home::End) {
     let remotes = Remotes::new();
     let north = remotes.north();
-    let epoch = north.claim().unwrap();
+    let epoch = north.claim().expect("fine");
     for name in names {
         assert_eq!(north.append(name, vec![Event::Opened(vacate(name, &epoch))]), Ok(Appended::Pushed));
     }
@@ -22,7 +22,7 @@ fn begun(names: &[&str]) -> (Remotes, drydock_tests::home::End) {
 }
 
 fn revision(commit: Oid) -> Revision {
-    commit.to_string().parse().unwrap()
+    commit.to_string().parse().expect("fine")
 }
 
 fn ledger(reading: Reading) -> Ledger {
@@ -42,11 +42,11 @@ fn rule_06_an_entry_whose_answer_was_lost_is_the_same_commit_afterwards_and_ther
     north.line.lose_answers(1);
     assert!(matches!(north.note("alpha", "Wait/A"), Ok(Appended::Pending(_))));
     let landed = remotes.head();
-    assert_eq!(north.read("alpha").unwrap().remote, Remote::Confirmed);
+    assert_eq!(north.read("alpha").expect("fine").remote, Remote::Confirmed);
     assert_eq!(remotes.head(), landed);
     assert_eq!(north.note("alpha", "Wait/B"), Ok(Appended::Pushed));
     assert_eq!(remotes.entries_of("alpha"), 3);
-    assert_eq!(remotes.commits()[1].0, landed.unwrap());
+    assert_eq!(remotes.commits()[1].0, landed.expect("fine"));
 }
 
 #[test]
@@ -56,14 +56,14 @@ fn rule_06_an_entry_that_lands_long_after_it_was_sent_is_known_again() {
     assert!(matches!(north.note("alpha", "Wait/A"), Ok(Appended::Pending(_))));
     // What lay about on the way arrives: the very objects that are in the controller's outbox.
     let state = remotes.beside("north");
-    let mirror = std::fs::read_dir(&state).unwrap().flatten().map(|e| e.path()).find(|p| p.join("objects").is_dir()).unwrap();
-    let waiting = git2::Repository::open_bare(&mirror).unwrap().refname_to_id("refs/outbox/heads/drydock/status").unwrap();
+    let mirror = std::fs::read_dir(&state).expect("fine").flatten().map(|e| e.path()).find(|p| p.join("objects").is_dir()).expect("fine");
+    let waiting = git2::Repository::open_bare(&mirror).expect("fine").refname_to_id("refs/outbox/heads/drydock/status").expect("fine");
     let repository = remotes.repository();
-    let mut late = repository.remote_anonymous(mirror.to_str().unwrap()).unwrap();
-    late.fetch(&["refs/outbox/heads/drydock/status:refs/heads/drydock/status"], None, None).unwrap();
+    let mut late = repository.remote_anonymous(mirror.to_str().expect("fine")).expect("fine");
+    late.fetch(&["refs/outbox/heads/drydock/status:refs/heads/drydock/status"], None, None).expect("fine");
     assert_eq!(remotes.head(), Some(waiting));
     north.line.set_down(false);
-    assert_eq!(north.read("alpha").unwrap().remote, Remote::Confirmed);
+    assert_eq!(north.read("alpha").expect("fine").remote, Remote::Confirmed);
     assert_eq!(remotes.head(), Some(waiting));
     assert_eq!(remotes.entries_of("alpha"), 2);
 }
@@ -75,15 +75,15 @@ fn rule_06_while_the_remote_is_down_entries_wait_in_order_and_none_is_lost() {
     for state in ["Wait/A", "Wait/B", "Wait/C"] {
         assert!(matches!(north.note("alpha", state), Ok(Appended::Pending(_))));
     }
-    assert!(matches!(north.read("alpha").unwrap().remote, Remote::Unread(_)), "and nothing is confirmed meanwhile");
+    assert!(matches!(north.read("alpha").expect("fine").remote, Remote::Unread(_)), "and nothing is confirmed meanwhile");
     north.line.set_down(false);
-    assert_eq!(north.read("alpha").unwrap().remote, Remote::Confirmed);
+    assert_eq!(north.read("alpha").expect("fine").remote, Remote::Confirmed);
     let states: Vec<bool> = remotes
         .commits()
         .iter()
         .take(3)
         .zip(["Wait/C", "Wait/B", "Wait/A"])
-        .map(|((commit, _), state)| remotes.file(*commit, "clusters/alpha/facts.yaml").unwrap().contains(state))
+        .map(|((commit, _), state)| remotes.file(*commit, "clusters/alpha/facts.yaml").expect("fine").contains(state))
         .collect();
     assert_eq!(states, [true, true, true]);
     assert_eq!(remotes.entries_of("alpha"), 4);
@@ -94,14 +94,14 @@ fn rule_07_a_foreign_commit_holds_only_the_clusters_it_touched() {
     let (remotes, north) = begun(&["alpha", "beta"]);
     let before = north.ledger("alpha");
     let foreign = remotes.write(Hand::Stranger, "clusters/alpha/facts.yaml", "ledger: mine\n");
-    let touched = north.read("alpha").unwrap();
+    let touched = north.read("alpha").expect("fine");
     assert_eq!(touched.remote, Remote::Touched { commit: revision(foreign) });
     assert_eq!(ledger(touched), before, "a foreign tree is never read as ledger");
-    assert_eq!(north.read("beta").unwrap().remote, Remote::Confirmed);
+    assert_eq!(north.read("beta").expect("fine").remote, Remote::Confirmed);
     assert_eq!(north.note("beta", "Wait/A"), Ok(Appended::Pushed));
     // What the cluster's hold and way back have to say is written over it, and lifts nothing.
     assert_eq!(north.note("alpha", "Hold/StatusTouched"), Ok(Appended::Pushed));
-    let held = north.read("alpha").unwrap();
+    let held = north.read("alpha").expect("fine");
     assert_eq!(held.remote, Remote::Touched { commit: revision(foreign) });
     assert_eq!(ledger(held).open, before.open);
 }
@@ -113,19 +113,19 @@ fn rule_07_a_persons_signed_word_lets_a_foreign_commit_pass_and_nobody_elses_doe
     let foreign = remotes.write(Hand::Stranger, "clusters/alpha/facts.yaml", "ledger: mine\n");
     for hand in [Hand::Stranger, Hand::South] {
         remotes.say(hand, &accept(foreign));
-        assert!(matches!(north.read("alpha").unwrap().remote, Remote::Touched { .. }), "{hand:?}");
+        assert!(matches!(north.read("alpha").expect("fine").remote, Remote::Touched { .. }), "{hand:?}");
     }
-    remotes.say(Hand::Ann, &accept(remotes.commits().last().unwrap().0));
-    assert!(matches!(north.read("alpha").unwrap().remote, Remote::Touched { .. }), "a word about another commit");
+    remotes.say(Hand::Ann, &accept(remotes.commits().last().expect("fine").0));
+    assert!(matches!(north.read("alpha").expect("fine").remote, Remote::Touched { .. }), "a word about another commit");
     let changes = vec![Edit::Put { path: "clusters/alpha/more".to_owned(), bytes: b"x".to_vec() }];
     remotes.put(Hand::Ann, changes, &drydock_spec::wire::words::encode(&accept(foreign)));
-    assert!(matches!(north.read("alpha").unwrap().remote, Remote::Touched { .. }), "a word that changes files is none");
+    assert!(matches!(north.read("alpha").expect("fine").remote, Remote::Touched { .. }), "a word that changes files is none");
     remotes.say(Hand::Ann, &accept(foreign));
-    let reading = north.read("alpha").unwrap();
+    let reading = north.read("alpha").expect("fine");
     assert_eq!(reading.remote, Remote::Confirmed);
     assert_eq!(ledger(reading), before, "it goes on from what it remembers");
     assert_eq!(north.note("alpha", "Wait/A"), Ok(Appended::Pushed));
-    assert_ne!(remotes.file(remotes.head().unwrap(), "clusters/alpha/facts.yaml").unwrap(), "ledger: mine\n");
+    assert_ne!(remotes.file(remotes.head().expect("fine"), "clusters/alpha/facts.yaml").expect("fine"), "ledger: mine\n");
 }
 
 #[test]
@@ -137,8 +137,8 @@ fn rule_07_a_foreign_commit_still_holds_after_a_restart_and_its_tree_is_still_no
     for state in ["north", "elsewhere"] {
         remotes.clock.pass(Millis::hours(2));
         let north = remotes.end("north", Hand::North, state);
-        let epoch = north.claim().unwrap();
-        let touched = north.read("alpha").unwrap();
+        let epoch = north.claim().expect("fine");
+        let touched = north.read("alpha").expect("fine");
         assert_eq!(touched.remote, Remote::Touched { commit: revision(foreign) }, "{state}");
         let now = ledger(touched);
         assert_eq!((now.open, now.out), (before.open.clone(), before.out.clone()));
@@ -148,8 +148,8 @@ fn rule_07_a_foreign_commit_still_holds_after_a_restart_and_its_tree_is_still_no
     remotes.say(Hand::Ann, &accept(foreign));
     remotes.clock.pass(Millis::hours(2));
     let north = remotes.north();
-    north.claim().unwrap();
-    let accepted = north.read("alpha").unwrap();
+    north.claim().expect("fine");
+    let accepted = north.read("alpha").expect("fine");
     assert_eq!(accepted.remote, Remote::Confirmed);
     assert_eq!(ledger(accepted).open, before.open);
 }
@@ -163,10 +163,10 @@ fn rule_07_an_entry_moves_onto_what_came_in_between() {
     let commits = remotes.commits();
     assert_eq!(commits[1].0, foreign);
     assert!(commits[0].1.contains("\nCluster: alpha\n"));
-    assert!(remotes.file(commits[0].0, "clusters/alpha/facts.yaml").unwrap().contains("Wait/A"));
-    assert_eq!(remotes.file(commits[0].0, "clusters/beta/status.yaml").unwrap(), "all is well\n");
-    assert_eq!(north.read("alpha").unwrap().remote, Remote::Confirmed);
-    assert_eq!(north.read("beta").unwrap().remote, Remote::Touched { commit: revision(foreign) });
+    assert!(remotes.file(commits[0].0, "clusters/alpha/facts.yaml").expect("fine").contains("Wait/A"));
+    assert_eq!(remotes.file(commits[0].0, "clusters/beta/status.yaml").expect("fine"), "all is well\n");
+    assert_eq!(north.read("alpha").expect("fine").remote, Remote::Confirmed);
+    assert_eq!(north.read("beta").expect("fine").remote, Remote::Touched { commit: revision(foreign) });
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn rule_07_an_entry_does_not_move_onto_its_own_cluster_changed_by_somebody_else(
     let left = north.note("alpha", "Wait/A");
     assert!(matches!(left, Err(StoreError::Touched { .. })), "{left:?}");
     assert_eq!(remotes.entries_of("alpha"), 1);
-    assert!(matches!(north.read("alpha").unwrap().remote, Remote::Touched { .. }));
+    assert!(matches!(north.read("alpha").expect("fine").remote, Remote::Touched { .. }));
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn rule_07_whoever_writes_over_the_claim_holds_every_cluster() {
     let (remotes, north) = begun(&["alpha", "beta"]);
     let foreign = remotes.write(Hand::Stranger, "controller.yaml", "name: mine\n");
     for name in ["alpha", "beta"] {
-        assert_eq!(north.read(name).unwrap().remote, Remote::Touched { commit: revision(foreign) });
+        assert_eq!(north.read(name).expect("fine").remote, Remote::Touched { commit: revision(foreign) });
     }
 }
 
@@ -193,11 +193,11 @@ fn rule_08_a_remote_that_went_back_gets_the_same_commits_again() {
     let (remotes, north) = begun(&["alpha", "beta"]);
     let commits = remotes.commits();
     remotes.force(Some(commits[1].0));
-    assert_eq!(north.read("alpha").unwrap().remote, Remote::Confirmed);
+    assert_eq!(north.read("alpha").expect("fine").remote, Remote::Confirmed);
     assert_eq!(remotes.commits(), commits);
     // To before our claim, or without any branch at all.
-    remotes.force(Some(commits.last().unwrap().0));
-    assert_eq!(north.read("alpha").unwrap().remote, Remote::Confirmed);
+    remotes.force(Some(commits.last().expect("fine").0));
+    assert_eq!(north.read("alpha").expect("fine").remote, Remote::Confirmed);
     assert_eq!(remotes.commits(), commits);
     remotes.force(None);
     assert_eq!(north.note("alpha", "Wait/A"), Ok(Appended::Pushed));
@@ -208,8 +208,8 @@ fn rule_08_a_remote_that_went_back_gets_the_same_commits_again() {
 fn rule_08_a_remote_that_went_back_and_was_claimed_by_another_is_left_to_it() {
     let (remotes, north) = begun(&["alpha"]);
     let commits = remotes.commits();
-    remotes.force(Some(commits.last().unwrap().0));
-    remotes.end("south", Hand::South, "south").take_over().unwrap();
+    remotes.force(Some(commits.last().expect("fine").0));
+    remotes.end("south", Hand::South, "south").take_over().expect("fine");
     let theirs = remotes.head();
     assert!(matches!(north.read("alpha"), Err(StoreError::StoodDown(_))));
     assert_eq!(remotes.head(), theirs);
@@ -226,7 +226,7 @@ fn rule_09_one_clusters_refused_entry_does_not_hold_up_the_others() {
         assert!(matches!(north.note(name, "Wait/A"), Ok(Appended::Pending(_))));
     }
     north.line.set_down(false);
-    assert_eq!(north.read("alpha").unwrap().remote, Remote::Confirmed);
+    assert_eq!(north.read("alpha").expect("fine").remote, Remote::Confirmed);
     assert_eq!((remotes.entries_of("alpha"), remotes.entries_of("beta"), remotes.entries_of("gamma")), (3, 1, 2));
     assert_eq!(north.ledger("beta"), before, "its ledger is what the branch says");
     let error = north.note("beta", "Wait/B").unwrap_err();
@@ -241,7 +241,7 @@ fn rule_09_a_refusal_that_is_over_is_forgotten() {
     north.line.set_down(true);
     assert!(matches!(north.note("beta", "Wait/A"), Ok(Appended::Pending(_))));
     north.line.set_down(false);
-    assert_eq!(north.read("alpha").unwrap().remote, Remote::Confirmed);
+    assert_eq!(north.read("alpha").expect("fine").remote, Remote::Confirmed);
     remotes.hook("update", "exit 0");
     assert_eq!(north.note("beta", "Wait/B"), Ok(Appended::Pushed));
     assert_eq!(remotes.entries_of("beta"), 2);

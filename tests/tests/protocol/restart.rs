@@ -51,7 +51,7 @@ fn rule_23_a_node_that_crashes_anywhere_in_its_restart_commits_once_and_comes_ba
         let mut sim = Sim::quick(seed);
         let opened = |d: &Decision| matches!(d, Decision::Open(i) if i.step == Step::Restart);
         assert!(sim.until_decides(20_000, opened).is_some(), "{}", sim.story.join("\n"));
-        let target = sim.ledger().open.unwrap().node.name;
+        let target = sim.ledger().open.expect("fine").node.name;
         sim.strike(Fault::CrashInScript, Some(&target));
         let ended = sim.run(60_000);
         let why = sim.until_decides(2, |d| matches!(d, Decision::Hold(_)));
@@ -67,7 +67,7 @@ fn rule_23_after_a_commit_the_next_restart_has_the_number_that_only_restarts() {
     let (mut case, restart) = Case::restarting();
     let target = case.desired.target;
     case.consume(1, &restart.entry.place, Phase::Started);
-    case.memory(1).commit = Some(Commit { target, attempt: 1, phase: CommitPhase::Committing, boot: "boot-1".parse().unwrap() });
+    case.memory(1).commit = Some(Commit { target, attempt: 1, phase: CommitPhase::Committing, boot: "boot-1".parse().expect("fine") });
     case.pass(Millis::minutes(11));
     assert_eq!(case.says(), "close 1.ab12/11 Failed: it took no effect");
     case.close(Outcome::Failed(Failure::NoEffect));
@@ -89,7 +89,7 @@ fn rolled_back(seed: u64) -> (Sim, NodeName) {
     let mut sim = Sim::quick(seed);
     let opened = |d: &Decision| matches!(d, Decision::Open(i) if i.step == Step::Restart);
     assert!(sim.until_decides(20_000, opened).is_some(), "{}", sim.story.join("\n"));
-    let target = sim.ledger().open.unwrap().node.name;
+    let target = sim.ledger().open.expect("fine").node.name;
     sim.strike(Fault::NodeRollsBack, Some(&target));
     assert!(sim.until(20_000, |s| s.count(&target, "rolled-back") == 1), "{}", sim.story.join("\n"));
     (sim, target)
@@ -114,7 +114,7 @@ fn rule_24_a_rollback_uses_up_all_attempts_until_a_person_acts() {
 fn rule_24_entries_of_a_step_are_bounded_by_the_table() {
     let (mut case, _) = Case::restarting();
     let target: Target = case.desired.target;
-    case.memory(1).commit = Some(Commit { target, attempt: 1, phase: CommitPhase::Committing, boot: "boot-1".parse().unwrap() });
+    case.memory(1).commit = Some(Commit { target, attempt: 1, phase: CommitPhase::Committing, boot: "boot-1".parse().expect("fine") });
     case.close(Outcome::Failed(Failure::NoEffect));
     for _ in 1..Step::Restart.row().entries {
         assert_eq!(case.open().step, Step::Restart);
@@ -147,9 +147,9 @@ fn rule_24_a_rollback_is_seen_by_the_old_build_in_another_boot_with_no_setup_at_
     let (mut case, restart) = Case::restarting();
     let target = case.desired.target;
     case.consume(1, &restart.entry.place, Phase::Ended);
-    case.memory(1).commit = Some(Commit { target, attempt: 1, phase: CommitPhase::Restarting, boot: "boot-1".parse().unwrap() });
+    case.memory(1).commit = Some(Commit { target, attempt: 1, phase: CommitPhase::Restarting, boot: "boot-1".parse().expect("fine") });
     assert!(case.says().starts_with("wait for Restart"), "the same boot: {}", case.says());
-    case.node(1).boot = known(Boot { id: "boot-2".parse().unwrap(), up: Millis::minutes(1) });
+    case.node(1).boot = known(Boot { id: "boot-2".parse().expect("fine"), up: Millis::minutes(1) });
     assert_eq!(case.says(), "close 1.ab12/11 Failed: the node came back on its old build");
     case.close(Outcome::Failed(Failure::RolledBack));
     let id = drydock_tests::situation::id(1);

@@ -18,7 +18,7 @@ fn of_a_later_drydock(text: &str) -> String {
 #[test]
 fn rule_30_who_may_not_read_the_branch_stands_aside() {
     let remotes = Remotes::new();
-    let root = remotes.file(remotes.head().unwrap(), "controller.yaml").unwrap();
+    let root = remotes.file(remotes.head().expect("fine"), "controller.yaml").expect("fine");
     let later = remotes.write(Hand::South, "controller.yaml", &of_a_later_drydock(&root));
     let north = remotes.north();
     for claim in [north.claim(), north.take_over()] {
@@ -33,18 +33,18 @@ fn rule_30_who_may_not_read_the_branch_stands_aside() {
 fn rule_30_an_entry_that_may_not_be_read_is_an_unknown_ledger_and_no_empty_one() {
     let remotes = Remotes::new();
     let north = remotes.north();
-    let epoch = north.claim().unwrap();
+    let epoch = north.claim().expect("fine");
     for name in ["alpha", "beta"] {
-        north.append(name, vec![Event::Opened(vacate(name, &epoch))]).unwrap();
+        north.append(name, vec![Event::Opened(vacate(name, &epoch))]).expect("fine");
     }
     let path = "clusters/alpha/facts.yaml";
-    let facts = remotes.file(remotes.head().unwrap(), path).unwrap();
+    let facts = remotes.file(remotes.head().expect("fine"), path).expect("fine");
     let edit = Edit::Put { path: path.to_owned(), bytes: of_a_later_drydock(&facts).into_bytes() };
     remotes.put(Hand::South, vec![edit], "alpha: a later entry\n\nCluster: alpha\nSchema: 99\n");
     drop(north);
     let north = remotes.north();
-    north.claim().unwrap();
-    let unread = north.read("alpha").unwrap().ledger;
+    north.claim().expect("fine");
+    let unread = north.read("alpha").expect("fine").ledger;
     assert!(matches!(&unread, Fact::Unknown(Gap::Unreadable(why)) if why.contains("99")), "{unread:?}");
     assert!(north.note("alpha", "Wait/A").is_err(), "nothing is written over it");
     assert!(north.ledger("beta").open.is_some(), "the others go on");
@@ -54,11 +54,11 @@ fn rule_30_an_entry_that_may_not_be_read_is_an_unknown_ledger_and_no_empty_one()
 fn rule_30_every_entry_says_its_schema_and_the_least_that_may_read_it() {
     let remotes = Remotes::new();
     let north = remotes.north();
-    north.claim().unwrap();
-    north.note("alpha", "Wait/A").unwrap();
-    let head = remotes.head().unwrap();
+    north.claim().expect("fine");
+    north.note("alpha", "Wait/A").expect("fine");
+    let head = remotes.head().expect("fine");
     for path in ["controller.yaml", "clusters/alpha/facts.yaml"] {
-        let text = remotes.file(head, path).unwrap();
+        let text = remotes.file(head, path).expect("fine");
         assert!(text.contains(&format!("schema: {SCHEMA}\n")) && text.contains("least: 1\n"), "{text}");
     }
     assert!(remotes.log()[0].contains(&format!("\nSchema: {SCHEMA}\n")), "{}", remotes.log()[0]);

@@ -138,7 +138,7 @@ fn rule_28_an_observer_only_looks_and_writes_status() {
     use drydock_engine::ports::{Store, TakeOver, World};
     let sim = Sim::quick(14);
     let ports = ports(&sim);
-    now(ports.store().claim(TakeOver::No)).unwrap();
+    now(ports.store().claim(TakeOver::No)).expect("fine");
     let mut memory = Memory::default();
     for _ in 0..200 {
         let ended = now(lap(&ports, &sim.wanted, Mode::Observe, None, &mut memory));

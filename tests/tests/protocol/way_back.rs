@@ -19,7 +19,7 @@ fn rule_17_a_node_is_out_from_vacates_opening_until_return_closes() {
     case.open();
     assert!(case.ledger.out.is_some(), "before anything was sent");
     let mut case = Case::out();
-    case.ledger.out.as_mut().unwrap().returning = true;
+    case.ledger.out.as_mut().expect("fine").returning = true;
     let back = case.open();
     assert_eq!(back.step, Step::Return);
     case.close(Outcome::Failed(Failure::NoEffect));
@@ -61,7 +61,7 @@ fn rule_17_what_the_upgrade_took_together_with_the_fence_is_written_again() {
     let mut case = Case::out();
     *case.memory(1) = Memory::default();
     let mut other = drydock_tests::situation::id(1);
-    other.machine = "another".parse().unwrap();
+    other.machine = "another".parse().expect("fine");
     case.node(1).id = known(other);
     assert_eq!(case.decide(), Decision::Hold(HoldReason::NodeReplaced { node: name(1) }));
 }
@@ -95,7 +95,7 @@ fn committed(phase: CommitPhase) -> Case {
     let (mut case, restart) = Case::restarting();
     let target = case.desired.target;
     case.consume(1, &restart.entry.place, Phase::Started);
-    case.memory(1).commit = Some(Commit { target, attempt: 1, phase, boot: "boot-1".parse().unwrap() });
+    case.memory(1).commit = Some(Commit { target, attempt: 1, phase, boot: "boot-1".parse().expect("fine") });
     case.close(Outcome::Failed(Failure::NoEffect));
     case
 }
@@ -122,7 +122,7 @@ fn rule_18_after_it_back_means_forward() {
 #[test]
 fn rule_18_a_node_that_rolled_back_is_before_that_point_again() {
     let mut case = committed(CommitPhase::Restarting);
-    case.node(1).boot = known(Boot { id: "boot-2".parse().unwrap(), up: Millis::minutes(9) });
+    case.node(1).boot = known(Boot { id: "boot-2".parse().expect("fine"), up: Millis::minutes(9) });
     case.node(1).setup = known(Setup { running: true, pending: false });
     assert!(case.says().starts_with("wait for Restart on N01"), "as long as setup is at work it is not: {}", case.says());
     case.node(1).setup = known(Setup { running: false, pending: true });
@@ -142,7 +142,7 @@ fn rule_19_the_numbers_of_the_way_back_are_reserved_with_each_intent_of_a_node_t
     case.close(Outcome::Failed(Failure::Cancelled));
     let back = case.open();
     assert_eq!((back.step, back.entry.place.seq), (Step::Return, install.base + RETURN));
-    assert!(install.cancel_entry().unwrap().place.seq < back.entry.place.seq, "a Cancel never has the number of a Return");
+    assert!(install.cancel_entry().expect("fine").place.seq < back.entry.place.seq, "a Cancel never has the number of a Return");
     case.memory(1).marker = None;
     case.member(1, |m| m.state = MemberState::Up);
     case.close(Outcome::Done);
@@ -201,7 +201,7 @@ fn rule_19_a_node_is_not_resumed_under_a_living_worker() {
 fn rule_19_return_waits_until_the_worker_is_seen_ended() {
     let (mut case, install) = Case::installing();
     case.desired.suspend = Some(Suspend { reason: "audit".to_owned(), until: None });
-    let cancel = install.cancel_entry().unwrap();
+    let cancel = install.cancel_entry().expect("fine");
     assert_eq!(case.decide(), Decision::Cancel(cancel.clone()));
     case.cancel(&install);
     case.memory(1).cancelled = Some(cancel.place.clone());
@@ -237,6 +237,24 @@ fn rule_19_the_way_back_goes_on_while_somebody_elses_commit_holds_the_cluster() 
     sim.branch.accept(&foreign);
     let ended = sim.run(60_000);
     assert_eq!(ended, Ended::Converged, "{}", sim.story.join("\n"));
+}
+
+#[test]
+fn rule_19_a_node_that_the_desired_state_no_longer_names_is_brought_back_all_the_same() {
+    for restarts in [false, true] {
+        let mut sim = cut_off_in_mid_install(15);
+        sim.branch.set_down(false);
+        let out = sim.ledger().out.expect("fine").node.name;
+        sim.merge("bbbb", |d| d.nodes.retain(|n| *n != out));
+        if restarts {
+            sim.kill(0, 16);
+        }
+        assert!(sim.until(5_000, |s| s.ledger().out.is_none() && s.away().is_empty()), "{}", sim.story.join("\n"));
+        let suspended = sim.count_all("suspended");
+        let hold = sim.until_decides(5_000, |d| matches!(d, Decision::Hold(HoldReason::MembersDiffer { .. })));
+        assert!(hold.is_some(), "{}", sim.story.join("\n"));
+        assert_eq!(sim.count_all("suspended"), suspended, "a member that nobody names keeps the others in");
+    }
 }
 
 #[test]

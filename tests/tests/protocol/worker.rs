@@ -98,7 +98,7 @@ fn rule_26_a_fence_below_the_ledgers_is_raised_again() {
 fn rule_26_another_identity_holds_until_a_person_says_so() {
     let mut case = four();
     let mut other = id(2);
-    other.machine = "another".parse().unwrap();
+    other.machine = "another".parse().expect("fine");
     case.node(2).id = drydock_tests::situation::known(other.clone());
     assert_eq!(case.decide(), Decision::Hold(HoldReason::NodeReplaced { node: name(2) }));
     case.write(&Event::Word(Word::Retry { node: name(2), reason: "a new board".to_owned() }));

@@ -72,8 +72,10 @@ impl Running {
         self.child.try_wait().ok().flatten()
     }
 
-    /// The last line of its log.
+    /// What it said last: why it failed, if it says so, else the last line of its log.
     pub(super) fn last_words(&self) -> String {
-        fs::read_to_string(&self.log).ok().and_then(|text| text.lines().last().map(ToOwned::to_owned)).unwrap_or_default()
+        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let why = text.lines().rev().find_map(|line| line.strip_prefix("drydock: "));
+        why.or_else(|| text.lines().last()).unwrap_or_default().to_owned()
     }
 }
