@@ -84,6 +84,8 @@ pub struct Settings {
     pub planner_guards: bool,
     /// Faults, at most.
     pub faults: u8,
+    /// Nodes that run the target from the beginning.
+    pub upgraded: usize,
 }
 
 /// One way on.
@@ -104,7 +106,6 @@ pub struct Model {
     settings: Settings,
     pub(crate) desired: Desired,
     revision: Revision,
-    pub(crate) cluster: ClusterName,
     rules: Rules,
     /// The present boot of every node; an earlier one has another name.
     pub(crate) boot: BootId,
@@ -120,9 +121,8 @@ impl Model {
         let cluster: ClusterName = name("abstract");
         let mut wanted = desired(&cluster, NODES);
         wanted.run.max_retries_per_node = 1;
-        wanted.run.suspend_cluster_node_timeout = Millis::hours(3);
         wanted.run.reboot_timeout = Millis::hours(3);
-        Model { settings, desired: wanted, revision: name("aaaa"), cluster, rules: Rules::all(), boot: name("now") }
+        Model { settings, desired: wanted, revision: name("aaaa"), rules: Rules::all(), boot: name("now") }
     }
 
     /// The beginning: all on the old release, prepared, one claim, every node known and fenced.
@@ -142,10 +142,21 @@ impl Model {
             memory,
             worker: None,
         };
-        let nodes = vec![node; NODES];
+        let mut nodes = vec![node; NODES];
+        nodes.iter_mut().take(self.settings.upgraded).for_each(|n| n.upgraded = true);
         ledger.apply(&Event::Met((0..NODES).map(|i| self.id(i, 0)).collect()), Stamp::At(NOON));
         let earlier = (self.settings.faults > 0).then(|| Box::new(ledger.clone()));
-        World { nodes, stale: false, git: true, ledger, earlier, flight: None, hand: None, faults: self.settings.faults, done: BTreeSet::new() }
+        World {
+            nodes,
+            stale: false,
+            git: true,
+            ledger,
+            earlier,
+            flight: None,
+            hand: None,
+            faults: self.settings.faults,
+            done: BTreeSet::new(),
+        }
     }
 
     pub(crate) fn id(&self, i: usize, machine: u8) -> NodeId {
@@ -173,7 +184,8 @@ impl Model {
             now: Now { at: now },
         };
         let plan = drydock_planner::plan(&situation);
-        let broken = if self.settings.planner_guards { drydock_laws::check(&situation, &plan).err().unwrap_or_default() } else { Vec::new() };
+        let broken =
+            if self.settings.planner_guards { drydock_laws::check(&situation, &plan).err().unwrap_or_default() } else { Vec::new() };
         (plan.decision, broken.iter().map(|v| format!("plan: {v}")).collect())
     }
 
@@ -472,8 +484,12 @@ impl Model {
                 phase(n, Phase::Started);
                 if !(found && self.settings.node_guards) {
                     n.committed = n.pending;
-                    n.memory.commit =
-                        Some(Commit { target: work.target, attempt: work.attempt, phase: CommitPhase::Restarting, boot: self.boot.clone() });
+                    n.memory.commit = Some(Commit {
+                        target: work.target,
+                        attempt: work.attempt,
+                        phase: CommitPhase::Restarting,
+                        boot: self.boot.clone(),
+                    });
                     if !w.done.insert(key(true)) {
                         broken.push(format!("S5: N{i} is committed twice in attempt {}", work.attempt));
                     }

@@ -126,7 +126,8 @@ impl Field {
         let lab = Client::new(&path.join("lab.sock"), Duration::from_secs(20), clock.clone());
         let mut field = Field { folder, mirror, key, time, clock, lab, started: 0, _lab: lab_process };
         field.merge("Begin the fleet", &[("clusters/till-042.yaml", &cluster(""))]);
-        let init = Command::new(binary()).args(["init", "--config"]).arg(field.folder.path().join("north.yaml")).output().expect("init runs");
+        let init =
+            Command::new(binary()).args(["init", "--config"]).arg(field.folder.path().join("north.yaml")).output().expect("init runs");
         assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
         field
     }
@@ -136,9 +137,11 @@ impl Field {
         let main = RefName::branch("main").expect("a branch");
         let on = self.mirror.fetch(std::slice::from_ref(&main)).expect("the repository is there").of(&main).oid();
         let edits = files.iter().map(|(path, text)| Edit::Put { path: (*path).to_owned(), bytes: text.as_bytes().to_vec() }).collect();
-        let who = Stamp { name: "Ann".to_owned(), email: "ann@example.com".to_owned(), seconds: self.clock.now().0 / 1_000, offset_minutes: 0 };
+        let who =
+            Stamp { name: "Ann".to_owned(), email: "ann@example.com".to_owned(), seconds: self.clock.now().0 / 1_000, offset_minutes: 0 };
         let mut group = Group::begin(&self.mirror, on).expect("a group");
-        let commit = group.add(&Draft { edits, message: title.to_owned(), author: who.clone(), committer: who }, &self.key).expect("a commit");
+        let commit =
+            group.add(&Draft { edits, message: title.to_owned(), author: who.clone(), committer: who }, &self.key).expect("a commit");
         group.store(&self.mirror).expect("space");
         assert!(matches!(self.mirror.push(&main, on, commit), Pushed::Landed));
         commit
@@ -182,14 +185,17 @@ impl Field {
     /// The messages of the status branch, newest first.
     pub fn messages(&mut self) -> Vec<String> {
         let branch = RefName::branch("drydock/status").expect("a branch");
-        let Head::At(tip) = self.mirror.fetch(std::slice::from_ref(&branch)).expect("the repository is there").of(&branch) else { return Vec::new() };
+        let Head::At(tip) = self.mirror.fetch(std::slice::from_ref(&branch)).expect("the repository is there").of(&branch) else {
+            return Vec::new();
+        };
         let commits = self.mirror.walk(tip, None, 100_000).expect("a sound mirror").commits;
         commits.iter().map(|c| self.mirror.commit(*c).expect("a commit").message).collect()
     }
 
     /// What `git fsck` says of the bare repository.
     pub fn fsck(&self) -> String {
-        let done = Command::new("git").arg("-C").arg(self.folder.path().join("fleet.git")).args(["fsck", "--strict"]).output().expect("git runs");
+        let done =
+            Command::new("git").arg("-C").arg(self.folder.path().join("fleet.git")).args(["fsck", "--strict"]).output().expect("git runs");
         format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr))
     }
 

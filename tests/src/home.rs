@@ -388,6 +388,8 @@ pub fn record(name: &str, events: Vec<Event>, at: Timestamp) -> Record {
             estimate: None,
         },
         observed: Observed { nodes: BTreeMap::new(), cluster: ClusterFacts::unknown(&Gap::NotAsked), span: Span::at(at) },
+        remote: drydock_model::plan::Remote::Confirmed,
+        stop: None,
         wanted: Arc::new(wanted),
     }
 }

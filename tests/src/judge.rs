@@ -90,9 +90,20 @@ impl Judge {
                     Did::WroteRegistry => EffectKind::WriteRegistry,
                     Did::ChangedBuild { .. } | Did::RolledBack { .. } => continue,
                 };
+                if kind == EffectKind::Suspend {
+                    // S1 by the truth: nobody else was away when the node was taken.
+                    let others = lab.nodes(&entry.cluster).into_iter().filter(|n| *n != effect.node.name);
+                    let away = others.filter(|n| truth.out_at(&entry.cluster, n, effect.at) == Some(true)).collect::<Vec<_>>();
+                    if !away.is_empty() {
+                        wrong.push(format!("{effect} while {away:?} did not serve"));
+                    }
+                }
                 if !self.lost {
                     let effect = Effect { at: effect.at, node: effect.node.clone(), kind, entry: entry.clone() };
-                    wrong.extend(self.history.effect(&effect).iter().map(|v| format!("history: {v}")));
+                    // A person resumes a node that forgot us, of which the entries know nothing; the truth above knows.
+                    let excused = |v: &&Violation| self.forgetful && v.law == LawId::S1;
+                    let found = self.history.effect(&effect);
+                    wrong.extend(found.iter().filter(|v| !excused(v)).map(|v| format!("history: {v}")));
                 }
             }
             if effects.len() > self.effects {

@@ -1,9 +1,9 @@
 //! One simulated cluster and its controllers, lap by lap under virtual time.
 
+use crate::touch::{Left, Ports, Touch};
 use drydock_engine::handling::Handling;
 use drydock_engine::lap::{Lap, Memory, Mode, Then, lap};
 use drydock_engine::pace::{Pace, Pacing};
-use crate::touch::{Left, Ports, Touch};
 use drydock_engine::ports::{Clock, Fleet, Store, TakeOver, Wanted, World};
 use drydock_lab::sim::{Branch, Shared, SimClock, SimClusters, SimSource, SimStore, Sleep};
 use drydock_lab::{ClusterConfig, Durations, Lab, Rules};

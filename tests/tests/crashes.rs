@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const LAPS: usize = 6_000;
 
 /// Of the first blows, every so-manieth has all its second ones run in `cargo test`.
-const EVERY: usize = 80;
+const EVERY: usize = 120;
 
 fn setup() -> Setup {
     Setup { durations: Durations::brief(), skip: Some(Millis::minutes(4)), ..Setup::usual(1, 4) }
@@ -209,7 +209,12 @@ fn no_crash_and_no_lost_answer_changes_what_happens_to_a_node() {
         let found = differs(&calm.end, &ran.end);
         if found.is_empty() { Ok(()) } else { Err(format!("{}: {}", first.name(), found.join(", "))) }
     });
-    println!("single blows: {} crashes in {distinct} distinct states, {} lost answers, {} wrong", 2 * calm.effects, calm.effects, wrong.len());
+    println!(
+        "single blows: {} crashes in {distinct} distinct states, {} lost answers, {} wrong",
+        2 * calm.effects,
+        calm.effects,
+        wrong.len()
+    );
     assert!(wrong.is_empty(), "{}", wrong[..wrong.len().min(8)].join("\n\n"));
 
     let all = std::env::var("DRYDOCK_CRASH_PAIRS").is_ok_and(|v| v == "all");

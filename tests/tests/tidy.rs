@@ -89,11 +89,16 @@ fn every_law_is_in_the_planner_in_the_laws_and_in_a_test() {
         files("controller/laws/src", ".rs").into_iter().partition(|p| p.to_string_lossy().contains("/tests"));
     let tests = text(tests) + &text(files("tests/tests", ".rs")) + &text(files("tests/src", ".rs"));
     let (laws, planner) = (text(sources), text(files("controller/planner/src", ".rs")) + &text(files("controller/engine/src", ".rs")));
-    let mentions = |text: &str, id: &str| text.match_indices(id).any(|(at, _)| !text[at + id.len()..].starts_with(|c: char| c.is_ascii_alphanumeric()));
+    let mentions = |text: &str, id: &str| {
+        text.match_indices(id).any(|(at, _)| !text[at + id.len()..].starts_with(|c: char| c.is_ascii_alphanumeric()))
+    };
     for law in LawId::ALL {
         let id = law.to_string();
         assert!(mentions(&laws, &id), "{id} is not in laws");
-        assert!(mentions(&tests, &id) || mentions(&tests, &id.to_lowercase()) || tests.contains(&format!("{}_", id.to_lowercase())), "{id} has no test");
+        assert!(
+            mentions(&tests, &id) || mentions(&tests, &id.to_lowercase()) || tests.contains(&format!("{}_", id.to_lowercase())),
+            "{id} has no test"
+        );
         assert!(mentions(&planner, &id), "{id} guards nothing in the planner or the engine");
     }
 }

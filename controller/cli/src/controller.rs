@@ -215,7 +215,8 @@ fn production(config: &Config, clock: AnyClock) -> Result<Production, Failure> {
 /// Turns true at the first SIGTERM or SIGINT; a second one ends the process at once, which loses nothing but sleep.
 fn until_signal() -> Result<watch::Receiver<bool>, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
-    let listen = |kind| signal(kind).map_err(|e| Failure::new(Exit::Local, format!("signals cannot be heard: {e}"), "check this machine's limits"));
+    let listen =
+        |kind| signal(kind).map_err(|e| Failure::new(Exit::Local, format!("signals cannot be heard: {e}"), "check this machine's limits"));
     let (mut term, mut int) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     let (tell, told) = watch::channel(false);
     tokio::spawn(async move {

@@ -7,7 +7,7 @@ use drydock_model::ids::NodeName;
 use drydock_model::ledger::{Event, Ledger};
 use drydock_model::observed::Observed;
 use drydock_model::order::Order;
-use drydock_model::plan::{Decision, HoldReason, Plan, Recheck, Situation, WaitingOn};
+use drydock_model::plan::{Decision, HoldReason, Plan, Recheck, Remote, Situation, WaitingOn};
 use drydock_model::time::{Millis, Now, Stamp};
 use drydock_planner as planner;
 use std::borrow::Cow;
@@ -72,7 +72,7 @@ pub async fn lap<W: World>(world: &W, wanted: &Arc<Wanted>, mode: Mode, stop: Op
         return Lap { then: Then::Recheck(Recheck::Usual), plan: Some(plan), wrote: None };
     };
     let stamp = planner::stamp(&observed, ledger, now);
-    let lap = Effect { world, wanted, ledger, observed: &observed, stamp, now, mode };
+    let lap = Effect { world, wanted, ledger, remote: &reading.remote, stop, observed: &observed, stamp, now, mode };
     lap.perform(plan, memory).await
 }
 
@@ -124,6 +124,8 @@ struct Effect<'a, W: World> {
     world: &'a W,
     wanted: &'a Arc<Wanted>,
     ledger: &'a Ledger,
+    remote: &'a Remote,
+    stop: Option<&'a str>,
     observed: &'a Observed,
     stamp: Stamp,
     now: Now,
@@ -181,6 +183,8 @@ impl<W: World> Effect<'_, W> {
             decision: plan.decision.clone(),
             report: plan.report.clone(),
             observed: self.observed.clone(),
+            remote: self.remote.clone(),
+            stop: self.stop.map(ToOwned::to_owned),
             wanted: Arc::clone(self.wanted),
         };
         match self.world.store().append(record).await {

@@ -146,6 +146,10 @@ pub struct Record {
     pub report: Report,
     /// What was seen.
     pub observed: Observed,
+    /// How the status branch was.
+    pub remote: Remote,
+    /// The words of the stop file, if there was one.
+    pub stop: Option<String>,
     /// What was wanted.
     pub wanted: Arc<Wanted>,
 }

@@ -226,7 +226,8 @@ impl State {
     /// What all files together say.
     fn fleet(&self, head: Oid) -> Fleet {
         // Those that were accepted before come first, so that a new file cannot take what is another cluster's.
-        let mut specs: Vec<&ClusterSpec> = self.files.values().filter(|file| !file.removed()).filter_map(|file| file.spec.as_deref()).collect();
+        let mut specs: Vec<&ClusterSpec> =
+            self.files.values().filter(|file| !file.removed()).filter_map(|file| file.spec.as_deref()).collect();
         specs.sort_by_key(|spec| !self.accepted_before(spec));
         let clashes = check_fleet(specs);
         let mut clusters: BTreeMap<ClusterName, Arc<Wanted>> = BTreeMap::new();

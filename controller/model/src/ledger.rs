@@ -1,166 +1,24 @@
 //! What a cluster's entries on the status branch add up to. Pure: the same entries, the same ledger.
 
+mod entry;
+#[cfg(test)]
+mod tests;
+
+pub use entry::{AGAIN, Abandoned, BLOCK, CANCEL, Event, Failure, Intent, Outcome, RETURN, TOMB, Word};
+
 use crate::desired::Target;
-use crate::ids::{EntryId, Epoch, MachineUuid, NodeId, NodeName, Place, Revision, Seq, SpecHash};
+use crate::ids::{Epoch, MachineUuid, NodeId, NodeName, Place, Revision, Seq, SpecHash};
 use crate::step::{Purpose, Step};
 use crate::time::{Millis, Stamp, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt;
-
-/// Offset of the Cancel in an intent's block.
-pub const CANCEL: Seq = 1;
-/// Offset of the Restart that only restarts, in the block of a Restart.
-pub const AGAIN: Seq = 2;
-/// Offset of the Return in the block of any intent of an out node (rule 19).
-pub const RETURN: Seq = 3;
-/// Offset of the tombstone: above everything of the block that may still arrive.
-pub const TOMB: Seq = 4;
-/// Numbers that one intent takes: itself and the four above, so that the way back has its names before it is needed and two of them never collide.
-pub const BLOCK: Seq = 5;
 
 /// How many earlier epochs are remembered; a node that was away for longer is met by its fence alone.
 pub const HEIGHTS: usize = 64;
 
 /// How many durations are remembered per step; enough for a median and a 95th percentile, bounded (S12).
 pub const DURATIONS: usize = 20;
-
-/// An act that was written down before it is performed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Intent {
-    /// Its name.
-    pub entry: EntryId,
-    /// The first number of the block that `entry` lies in.
-    pub base: Seq,
-    /// What.
-    pub step: Step,
-    /// Why the node is out, or will be.
-    pub purpose: Purpose,
-    /// On whom.
-    pub node: NodeId,
-    /// The effective inputs it serves.
-    pub spec: SpecHash,
-    /// The revision they were read at.
-    pub revision: Revision,
-    /// The target of those inputs.
-    pub target: Target,
-    /// Which attempt of the node's upgrade to that target.
-    pub attempt: u8,
-    /// The boot that the node was in when it was opened; another one afterwards shows a restart.
-    pub boot: Option<crate::ids::BootId>,
-    /// When it was opened; the ledger fills it in.
-    pub opened: Stamp,
-    /// The mark of a Cancel, once there is one (rule 21).
-    pub cancelled: Option<Stamp>,
-}
-
-impl Intent {
-    fn in_block(&self, offset: Seq) -> EntryId {
-        EntryId { cluster: self.entry.cluster.clone(), place: Place { epoch: self.entry.place.epoch.clone(), seq: self.base + offset } }
-    }
-
-    /// The entry of its Cancel; none for what stands higher in the block, as a Cancel below it would end nothing.
-    pub fn cancel_entry(&self) -> Option<EntryId> {
-        (self.entry.place.seq == self.base).then(|| self.in_block(CANCEL))
-    }
-}
-
-/// How an intent ended.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Outcome {
-    /// Its done-test held over an observation.
-    Done,
-    /// Proven never to be performed: the node consumed nothing of it and refuses it from now on.
-    Abandoned(Abandoned),
-    /// It was performed, or may have been, and did not come to its end.
-    Failed(Failure),
-    /// The way back took its place; the node owes a tombstone when it may not have heard.
-    Superseded,
-    /// Opened under an older claim; what the node shows is gone on from.
-    Inherited,
-}
-
-/// Why an intent was given up before it was performed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Abandoned {
-    /// The spec no longer asks for it.
-    SpecChanged,
-    /// A guard to begin no longer held when it was to be performed.
-    GuardFailed,
-    /// `suspend`, a stop file or a stop mark.
-    Suspended,
-    /// The window closed and the policy is `Stop`.
-    WindowClosed,
-}
-
-/// Why an intent failed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Failure {
-    /// The platform refused the act; nothing changed.
-    PlatformRefused,
-    /// `DrainStatus` Failed.
-    DrainFailed,
-    /// The step's time budget ran out.
-    TimedOut,
-    /// The worker gave up, with its code and what it was doing.
-    WorkerFailed {
-        /// HRESULT or Setup code.
-        code: u32,
-        /// What it was doing.
-        doing: String,
-    },
-    /// The worker's process is gone and nothing is staged.
-    WorkerDied,
-    /// The node came back on the old build.
-    RolledBack,
-    /// It took no effect.
-    NoEffect,
-    /// It was ended by a Cancel.
-    Cancelled,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Failure::PlatformRefused => f.write_str("the cluster refused it"),
-            Failure::DrainFailed => f.write_str("the drain failed"),
-            Failure::TimedOut => f.write_str("its time ran out"),
-            Failure::WorkerFailed { code, doing } => write!(f, "the installation failed with 0x{code:08X} while {doing}"),
-            Failure::WorkerDied => f.write_str("the installation's process is gone"),
-            Failure::RolledBack => f.write_str("the node came back on its old build"),
-            Failure::NoEffect => f.write_str("it took no effect"),
-            Failure::Cancelled => f.write_str("it was cancelled"),
-        }
-    }
-}
-
-impl fmt::Display for Abandoned {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Abandoned::SpecChanged => "the desired state no longer asks for it",
-            Abandoned::GuardFailed => "what it needs to begin no longer held",
-            Abandoned::Suspended => "the cluster was suspended",
-            Abandoned::WindowClosed => "the window closed",
-        })
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Outcome::Done => f.write_str("Done"),
-            Outcome::Abandoned(why) => write!(f, "Abandoned: {why}"),
-            Outcome::Failed(why) => write!(f, "Failed: {why}"),
-            Outcome::Superseded => f.write_str("Superseded"),
-            Outcome::Inherited => f.write_str("Inherited"),
-        }
-    }
-}
 
 /// A node that we took out: from Vacate's opening until Return closes Done, or Vacate closes proven unperformed (rule 17).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -286,73 +144,6 @@ pub struct Ledger {
     pub clock_accepted: bool,
     /// When the current kind of decision and blocker began.
     pub since: Option<(String, Stamp)>,
-}
-
-/// What happened; one commit each.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Event {
-    /// A controller claimed the right to write; entry number 0 of every cluster.
-    Claimed {
-        /// The claim.
-        epoch: Epoch,
-    },
-    /// Nodes were seen for the first time.
-    Met(Vec<NodeId>),
-    /// An intent was opened.
-    Opened(Intent),
-    /// The open intent was marked as cancelled.
-    Cancelled(EntryId),
-    /// The open intent was closed.
-    Closed {
-        /// Which.
-        entry: EntryId,
-        /// How.
-        outcome: Outcome,
-        /// Whether the node was heard to have done with it; if not it owes a tombstone.
-        heard: bool,
-    },
-    /// The decision, its blocker or a condition changed; nothing else.
-    Noted {
-        /// The kind of decision and its blocker, as one word each.
-        state: String,
-    },
-    /// Every node satisfies the inputs of this revision.
-    Applied {
-        /// Which.
-        revision: Revision,
-        /// Its meaning for this cluster.
-        spec: SpecHash,
-    },
-    /// Another revision changed this cluster's inputs.
-    Read(Revision),
-    /// A person's word.
-    Word(Word),
-}
-
-/// What a person said, in a signed commit of the status branch.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Word {
-    /// `drydock node retry`: fresh attempts, and the machine that answers now is the right one.
-    Retry {
-        /// Which node.
-        node: NodeName,
-        /// Why.
-        reason: String,
-    },
-    /// `drydock node gone`: the node will not come back; it is nobody's duty to return it.
-    Gone {
-        /// Which node.
-        node: NodeName,
-        /// Why.
-        reason: String,
-    },
-    /// `drydock clock accept`: the time of now is right, whatever earlier entries say.
-    Clock {
-        /// Why.
-        reason: String,
-    },
 }
 
 impl Ledger {
@@ -705,108 +496,5 @@ impl Ledger {
             }
             Word::Clock { .. } => self.clock_accepted = true,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::desired::Version;
-
-    fn node() -> NodeId {
-        NodeId { name: "N01".parse().unwrap(), machine: "m1".parse().unwrap(), cluster: "c".parse().unwrap(), node: "1".parse().unwrap() }
-    }
-
-    fn ledger() -> Ledger {
-        Ledger::new(Epoch { number: 3, nonce: "ab".parse().unwrap() })
-    }
-
-    fn open(ledger: &mut Ledger, step: Step, target: Target) -> Intent {
-        let (seq, base) = ledger.place_for(step, false);
-        let intent = Intent {
-            entry: EntryId { cluster: "north".parse().unwrap(), place: Place { epoch: ledger.epoch.clone(), seq } },
-            base,
-            step,
-            purpose: Purpose::Upgrade,
-            node: node(),
-            spec: "s".parse().unwrap(),
-            revision: "aa".parse().unwrap(),
-            target,
-            attempt: ledger.attempts_of(&node(), target).number,
-            boot: None,
-            opened: Stamp::Unknown,
-            cancelled: None,
-        };
-        ledger.apply(&Event::Opened(intent.clone()), Stamp::At(Timestamp(0)));
-        intent
-    }
-
-    fn close(ledger: &mut Ledger, intent: &Intent, outcome: Outcome, heard: bool) {
-        ledger.apply(&Event::Closed { entry: intent.entry.clone(), outcome, heard }, Stamp::At(Timestamp(9)));
-    }
-
-    const TO_23H2: Target = Target { version: Version::V23H2, revision: 0 };
-    const TO_24H2: Target = Target { version: Version::V24H2, revision: 0 };
-
-    #[test]
-    fn attempt_numbers_never_repeat_on_one_machine() {
-        let mut ledger = ledger();
-        open(&mut ledger, Step::Vacate, TO_23H2);
-        assert_eq!(ledger.attempts_of(&node(), TO_24H2).number, 2);
-        assert_eq!(ledger.attempts_of(&NodeId { machine: "m2".parse().unwrap(), ..node() }, TO_23H2).number, 1);
-    }
-
-    #[test]
-    fn a_rollback_stays_spent_when_only_the_floor_changes() {
-        let mut ledger = ledger();
-        let restart = open(&mut ledger, Step::Restart, TO_23H2);
-        close(&mut ledger, &restart, Outcome::Failed(Failure::RolledBack), true);
-        assert!(ledger.attempts_of(&node(), Target { revision: 1_611, ..TO_23H2 }).spent);
-    }
-
-    #[test]
-    fn a_return_takes_its_reserved_number_unless_a_tombstone_bars_it() {
-        let mut ledger = ledger();
-        let vacate = open(&mut ledger, Step::Vacate, TO_23H2);
-        assert_eq!(ledger.place_for(Step::Return, false), (1 + RETURN, 1));
-        close(&mut ledger, &vacate, Outcome::Superseded, false);
-        assert_eq!(ledger.place_for(Step::Return, false), (1 + BLOCK, 1 + BLOCK));
-    }
-
-    #[test]
-    fn a_vacate_that_may_still_arrive_leaves_its_node_out() {
-        for (heard, out) in [(true, false), (false, true)] {
-            let mut ledger = ledger();
-            let vacate = open(&mut ledger, Step::Vacate, TO_23H2);
-            close(&mut ledger, &vacate, Outcome::Abandoned(Abandoned::GuardFailed), heard);
-            assert_eq!(ledger.out.is_some(), out);
-            assert_eq!(ledger.owes.is_empty(), heard);
-        }
-    }
-
-    #[test]
-    fn entries_that_are_read_twice_count_once() {
-        let mut ledger = ledger();
-        let vacate = open(&mut ledger, Step::Vacate, TO_23H2);
-        ledger.apply(&Event::Opened(vacate.clone()), Stamp::At(Timestamp(1)));
-        assert_eq!(ledger.attempts_of(&node(), TO_23H2).entries.get(&Step::Vacate), Some(&1));
-        close(&mut ledger, &vacate, Outcome::Done, true);
-        let install = open(&mut ledger, Step::Install, TO_23H2);
-        close(&mut ledger, &vacate, Outcome::Done, true);
-        assert_eq!(ledger.open.as_ref().map(|i| &i.entry), Some(&install.entry));
-    }
-
-    #[test]
-    fn a_node_that_remembers_more_than_an_earlier_claim_wrote_is_noticed() {
-        let mut ledger = ledger();
-        open(&mut ledger, Step::Vacate, TO_23H2);
-        let old = ledger.epoch.clone();
-        ledger.apply(&Event::Claimed { epoch: Epoch { number: 4, nonce: "cd".parse().unwrap() } }, Stamp::Unknown);
-        let shows = |epoch: &Epoch, seq| Place { epoch: epoch.clone(), seq };
-        assert_eq!(ledger.knows(&shows(&old, BLOCK)), Some(true));
-        assert_eq!(ledger.knows(&shows(&old, BLOCK + 1)), Some(false));
-        assert_eq!(ledger.knows(&shows(&Epoch { number: 3, nonce: "xx".parse().unwrap() }, 1)), None);
-        ledger.adopt();
-        assert_eq!(ledger.knows(&shows(&old, BLOCK + 1)), Some(true));
     }
 }

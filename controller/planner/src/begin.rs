@@ -2,7 +2,7 @@
 //! it is first performed.
 
 use crate::clock::{CLOCKS_APART, clock_apart};
-use crate::eye::{Eye, No};
+use crate::eye::{Eye, No, Registry};
 use crate::storage::settled;
 use drydock_model::desired::WorkloadPolicy;
 use drydock_model::fact::Gap;
@@ -23,6 +23,9 @@ pub(crate) fn guards(eye: &Eye<'_>, node: &NodeName, purpose: Purpose) -> Result
     eye.up(node)?;
     eye.others_up(node)?;
     nobody_services(eye)?;
+    if purpose == Purpose::Upgrade {
+        registry_everywhere(eye)?;
+    }
     settled(eye.storage()?).map_err(WaitingOn::StorageRepair)?;
     quorum(eye, node)?;
     room(eye, node)?;
@@ -102,6 +105,16 @@ pub(crate) fn members(eye: &Eye<'_>) -> Result<(), No> {
     let unnamed: Vec<NodeName> = view.members.keys().filter(|m| !eye.s.desired.nodes.contains(m)).cloned().collect();
     let missing: Vec<NodeName> = eye.named().filter(|n| !view.members.contains_key(*n)).cloned().collect();
     if unnamed.is_empty() && missing.is_empty() { Ok(()) } else { Err(HoldReason::MembersDiffer { unnamed, missing }.into()) }
+}
+
+/// The barrier of the registry pass, judged again when the node is really taken: another one may have been replaced meanwhile.
+fn registry_everywhere(eye: &Eye<'_>) -> Result<(), No> {
+    for name in eye.named() {
+        if eye.registry(name)? != Registry::Effective {
+            return Err(WaitingOn::Servicing { node: name.clone() }.into());
+        }
+    }
+    Ok(())
 }
 
 /// No member is in the middle of an update that somebody else began.

@@ -245,9 +245,9 @@ impl<'a> Eye<'a> {
         Ok(Order::step(intent.entry.clone(), intent.node.clone(), work, expect, boot.id.clone(), boot.up.plus(FRESH)))
     }
 
-    /// How long an intent has been open; nothing where its stamp is unknown.
+    /// How long an intent has been open. One without a stamp counts from the last stamp there is: that may be too long, and never nothing for ever.
     pub(crate) fn age(&self, since: Stamp) -> Millis {
-        since.known().map_or(Millis::ZERO, |t| self.now().since(t))
+        since.known().or(self.ledger.last_stamp).map_or(Millis::ZERO, |t| self.now().since(t))
     }
 
     /// What the answering nodes say of the cluster, if they agree, name each other and hold the votes.

@@ -385,6 +385,8 @@ fn restart(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Verdict, D
         (Some(_), _) if restarted => Ok(Verdict::Running(None)),
         // Restarted, and remembers neither commit nor order: the rollback took the registry back too (rule 26).
         (None, None) if restarted && !at_work => Ok(Verdict::Failed(Failure::RolledBack)),
+        // A restart that is only pending, and nothing that remembers why: it never goes on by itself.
+        (None, None) if restarted && !setup.running && eye.age(intent.opened) > EFFECT => Ok(Verdict::Failed(Failure::RolledBack)),
         (None, None) if restarted => Ok(Verdict::Running(None)),
         (Some(_) | None, None) => Ok(Verdict::Untouched),
         (Some(_) | None, Some(Phase::PlatformRefused)) => Ok(Verdict::Failed(Failure::PlatformRefused)),

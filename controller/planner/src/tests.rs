@@ -458,6 +458,13 @@ fn a_node_before_its_point_of_no_return_returns_when_another_goes_down() {
 }
 
 #[test]
+fn a_node_that_is_out_and_no_longer_named_returns() {
+    let mut case = Case::out();
+    case.desired.nodes.remove(0);
+    check(&case, "open Return of N01 for Upgrade at 1.ab12/4");
+}
+
+#[test]
 fn after_the_commit_back_means_forward() {
     let (mut case, restart) = Case::restarting();
     let target = case.desired.target;

@@ -192,6 +192,10 @@ pub(crate) fn wants_back(eye: &Eye<'_>, out: &Out) -> Option<Abandoned> {
     if out.returning || !out.vacated {
         return Some(Abandoned::GuardFailed);
     }
+    // The desired state asks nothing more of this node than that it is left as it was found.
+    if !eye.s.desired.nodes.contains(name) {
+        return Some(Abandoned::SpecChanged);
+    }
     if eye.s.desired.maintenance.overrun == Overrun::Stop && eye.s.desired.maintenance.windows.open_span(eye.now()).is_none() {
         return Some(Abandoned::WindowClosed);
     }

@@ -42,8 +42,7 @@ pub fn canonical(w: &mut World) {
     let old_current = w.ledger.epoch.clone();
     each_place(w, &mut |place| shift(place));
     for ledger in [Some(&mut w.ledger), w.earlier.as_deref_mut()].into_iter().flatten() {
-        let height =
-            if ledger.epoch == old_current { next } else { heights.get(&ledger.epoch.number).copied().unwrap_or(ledger.next) };
+        let height = if ledger.epoch == old_current { next } else { heights.get(&ledger.epoch.number).copied().unwrap_or(ledger.next) };
         let by = |seq: u32| (seq + NEXT).saturating_sub(height);
         ledger.next = by(ledger.next);
         rank(&ranks, &mut ledger.epoch);

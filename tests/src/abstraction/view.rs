@@ -18,8 +18,7 @@ impl Model {
         let quorate = up.len() * 2 > NODES;
         let cluster = if quorate {
             let room = || Room { free_mib: 1 << 20, roles_mib: Vec::new() };
-            let lost: BTreeSet<_> =
-                if (up.len() - 1) * 2 <= NODES { up.iter().map(|i| node(i + 1)).collect() } else { BTreeSet::new() };
+            let lost: BTreeSet<_> = if (up.len() - 1) * 2 <= NODES { up.iter().map(|i| node(i + 1)).collect() } else { BTreeSet::new() };
             ClusterFacts {
                 through: up.first().map(|i| node(i + 1)),
                 storage: known(self.storage(w, open_eyes), span),

@@ -135,7 +135,8 @@ pub fn draw(seed: u64) -> Drawn {
     let wants = wants(&mut dice, &cluster, nodes, &mut config);
     let windows = !wants.maintenance.windows.recurring().is_empty();
     let soon = [10, 20, 30][usize::try_from(dice.below(3)).unwrap_or(0)];
-    let pacing = Pacing { breath: Millis::seconds(soon), soon: Millis::seconds(soon), usual: Millis::seconds(2 * soon), idle: Millis::hours(1) };
+    let pacing =
+        Pacing { breath: Millis::seconds(soon), soon: Millis::seconds(soon), usual: Millis::seconds(2 * soon), idle: Millis::hours(1) };
     let setup = Setup {
         seed,
         config,

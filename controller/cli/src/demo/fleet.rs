@@ -78,7 +78,12 @@ impl Fleet {
     }
 
     fn commit(&self, on: Option<Oid>, edits: Vec<Edit>, message: &str, at: &impl Clock) -> Result<Oid, Failure> {
-        let who = Stamp { name: "Ann Example".to_owned(), email: "ann@example.com".to_owned(), seconds: at.now().0.div_euclid(1_000), offset_minutes: 0 };
+        let who = Stamp {
+            name: "Ann Example".to_owned(),
+            email: "ann@example.com".to_owned(),
+            seconds: at.now().0.div_euclid(1_000),
+            offset_minutes: 0,
+        };
         let draft = Draft { edits, message: message.to_owned(), author: who.clone(), committer: who };
         let mut group = Group::begin(&self.mirror, on).map_err(|e| git(&e))?;
         let commit = group.add(&draft, &self.key).map_err(|e| git(&e))?;

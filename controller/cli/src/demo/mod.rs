@@ -138,7 +138,9 @@ impl Demo {
         let first: Vec<(&str, String)> = cluster_files(|text| text.to_owned());
         let revision = self.fleet.merge("Merge pull request #1: all clusters to 23H2 from Windows Update", &first, &self.clock)?;
         self.announce(context, "#1", "23H2 from Windows Update", &revision.to_string());
-        context.output.say("    Note: 23H2 is out of support since April 2026. It is asked for as a step on the way; stretched clusters have no other.");
+        context.output.say(
+            "    Note: 23H2 is out of support since April 2026. It is asked for as a step on the way; stretched clusters have no other.",
+        );
         self.until("23H2", &mut mishap, context).await?;
         let second: Vec<(&str, String)> = cluster_files(files::to_24h2);
         let revision = self.fleet.merge("Merge pull request #2: all clusters to 24H2 from media", &second, &self.clock)?;
@@ -236,7 +238,12 @@ impl Demo {
     }
 
     /// The demo's person: reads what a hold asks for, and does it.
-    async fn person(&mut self, statuses: &BTreeMap<&'static str, ClusterStatus>, now: Timestamp, context: &mut Context) -> Result<(), Failure> {
+    async fn person(
+        &mut self,
+        statuses: &BTreeMap<&'static str, ClusterStatus>,
+        now: Timestamp,
+        context: &mut Context,
+    ) -> Result<(), Failure> {
         for (name, status) in statuses {
             let Some(hold) = &status.status.hold else {
                 self.held.remove(name);
@@ -255,10 +262,8 @@ impl Demo {
             self.lab.calm().await.map_err(|e| lab(&e.to_string()))?;
             let failed: Vec<&str> = status.status.nodes.iter().filter(|n| n.phase == "Failed").map(|n| n.name.as_str()).collect();
             for node in failed {
-                let word = Word::Retry {
-                    node: node.parse().map_err(|_| lab("a node's name"))?,
-                    reason: "the driver was replaced".to_owned(),
-                };
+                let word =
+                    Word::Retry { node: node.parse().map_err(|_| lab("a node's name"))?, reason: "the driver was replaced".to_owned() };
                 let said = Said::Cluster { cluster: name.parse().map_err(|_| lab("a cluster's name"))?, word };
                 self.fleet.say(&said, &self.clock)?;
             }
@@ -281,7 +286,9 @@ impl Demo {
         let lab_ended = wait(&mut self.lab_process).await?;
         let mut text = String::from("\nEvery node was observed on 24H2.\n\n  cluster           node     before        after\n");
         for (name, _, _) in CLUSTERS {
-            let builds = |status: &Status| status.clusters.iter().find(|(n, _)| n.as_str() == name).map(|(_, c)| c.builds.clone()).unwrap_or_default();
+            let builds = |status: &Status| {
+                status.clusters.iter().find(|(n, _)| n.as_str() == name).map(|(_, c)| c.builds.clone()).unwrap_or_default()
+            };
             let then = builds(before);
             for (node, build) in builds(&after) {
                 let was = then.get(&node).map_or_else(String::new, ToString::to_string);
@@ -306,7 +313,9 @@ impl Demo {
         if after.repeated > 0 {
             wrong.push(format!("{} installs or commits happened twice", after.repeated));
         }
-        wrong.extend(after.catastrophes.iter().filter(|c| args.fault.is_none() || c.blames_controller(Millis::minutes(2))).map(ToString::to_string));
+        wrong.extend(
+            after.catastrophes.iter().filter(|c| args.fault.is_none() || c.blames_controller(Millis::minutes(2))).map(ToString::to_string),
+        );
         if !stopped.success() {
             wrong.push(format!("the controller did not stop cleanly ({stopped})"));
         }

@@ -198,6 +198,8 @@ fn transition(record: Record, ledger: Ledger) -> Transition {
         decision: record.decision,
         report: record.report,
         observed: record.observed,
+        remote: record.remote,
+        stop: record.stop,
         wanted,
         ledger,
     }

@@ -44,6 +44,8 @@ fn record(cluster: &str, revision: &str) -> Record {
             estimate: None,
         },
         observed: Observed { nodes: Default::default(), cluster: ClusterFacts::unknown(&Gap::NotAsked), span: Span::at(START) },
+        remote: Remote::Confirmed,
+        stop: None,
         wanted: Arc::new(wanted(2)),
     }
 }

@@ -6,7 +6,7 @@ use drydock_model::desired::Desired;
 use drydock_model::ids::{ClusterName, NodeName, Revision};
 use drydock_model::ledger::{Event, Ledger};
 use drydock_model::observed::Observed;
-use drydock_model::plan::{Decision, Report};
+use drydock_model::plan::{Decision, Remote, Report};
 use drydock_model::time::{Stamp, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,10 @@ pub struct Facts {
     pub report: Report,
     /// What was seen.
     pub observed: Observed,
+    /// How the status branch was.
+    pub remote: Remote,
+    /// The words of the stop file, if there was one.
+    pub stop: Option<String>,
     /// What was wanted.
     pub wanted: Wanted,
     /// What all entries add up to, this one's events included.
@@ -80,6 +84,10 @@ pub struct Transition {
     pub report: Report,
     /// What was seen.
     pub observed: Observed,
+    /// How the status branch was.
+    pub remote: Remote,
+    /// The words of the stop file, if there was one.
+    pub stop: Option<String>,
     /// What was wanted.
     pub wanted: Wanted,
     /// The ledger after the events.
@@ -89,7 +97,7 @@ pub struct Transition {
 impl Facts {
     /// The facts of a transition; `before` are the cluster's facts of the entry before, from which conditions that did not change keep their time.
     pub fn new(of: Transition, before: Option<&Facts>) -> Facts {
-        let Transition { cluster, at, stamp, events, decision, report, observed, wanted, ledger } = of;
+        let Transition { cluster, at, stamp, events, decision, report, observed, remote, stop, wanted, ledger } = of;
         let mut facts = Facts {
             schema: SCHEMA,
             least: LEAST,
@@ -100,6 +108,8 @@ impl Facts {
             decision,
             report,
             observed,
+            remote,
+            stop,
             wanted,
             ledger,
             conditions: Vec::new(),

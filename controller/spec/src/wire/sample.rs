@@ -209,6 +209,8 @@ pub fn transition_installing() -> Transition {
         decision: Decision::Wait(WaitingOn::StepRunning { node: name("N02"), step: Step::Install, percent: Some(43) }, Recheck::Soon),
         report,
         observed,
+        remote: Remote::Confirmed,
+        stop: None,
         wanted: wanted(),
         ledger,
     }

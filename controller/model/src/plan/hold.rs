@@ -1,0 +1,254 @@
+//! Why a person is needed, and the way out of it.
+
+use crate::desired::{Build, Version};
+use crate::ids::{NodeName, Place, Revision};
+use crate::ledger::Failed;
+use crate::step::Step;
+use crate::time::Millis;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Why a person is needed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum HoldReason {
+    /// Another machine answers under a known name.
+    NodeReplaced {
+        /// Which node.
+        node: NodeName,
+    },
+    /// A node that is out by the ledger carries no marker of ours, though it remembers us; or a node is paused that we did not pause.
+    PersonHasNode {
+        /// Which node.
+        node: NodeName,
+    },
+    /// A node remembers more than the ledger.
+    LedgerRewound {
+        /// Which node.
+        node: NodeName,
+        /// What it remembers.
+        shows: Place,
+    },
+    /// A node's attempts are used up.
+    NodeFailed {
+        /// Which node.
+        node: NodeName,
+        /// The last failure.
+        failed: Failed,
+    },
+    /// More nodes failed than `maxFailedNodes` allows.
+    TooManyFailed {
+        /// Which.
+        nodes: Vec<NodeName>,
+    },
+    /// A node that is out has not answered for longer than its step allows.
+    NodeSilent {
+        /// Which node.
+        node: NodeName,
+        /// In which step.
+        step: Step,
+    },
+    /// A node that is out takes longer than its step allows.
+    StepOverdue {
+        /// Which node.
+        node: NodeName,
+        /// Which step.
+        step: Step,
+    },
+    /// Storage has not healed in the time allowed.
+    StorageStalled {
+        /// After the return of which node.
+        node: NodeName,
+        /// What is not healed.
+        what: String,
+    },
+    /// A node runs a newer release than the desired one.
+    NewerThanDesired {
+        /// Which node.
+        node: NodeName,
+        /// What it runs.
+        build: Build,
+    },
+    /// No documented way leads a node from what it runs to the target, with the bits from where they shall come.
+    NoRoute {
+        /// Which node.
+        node: NodeName,
+        /// Why not, with the article.
+        why: String,
+    },
+    /// Too little free space on a node's system drive.
+    DiskSpace {
+        /// Which node.
+        node: NodeName,
+        /// Bytes free.
+        free: u64,
+        /// Bytes needed.
+        needed: u64,
+    },
+    /// The cluster's members are not the nodes of the desired state.
+    MembersDiffer {
+        /// Members that the desired state does not name.
+        unnamed: Vec<NodeName>,
+        /// Named nodes that are no members.
+        missing: Vec<NodeName>,
+    },
+    /// Nodes belong to different clusters.
+    OtherCluster {
+        /// Which node.
+        node: NodeName,
+    },
+    /// No window of the desired state is long enough for one node.
+    NoWindowFits {
+        /// What one node needs.
+        needed: Millis,
+        /// The longest window.
+        longest: Millis,
+    },
+    /// Somebody else wrote to this cluster's part of the status branch.
+    StatusTouched {
+        /// The commit.
+        commit: Revision,
+    },
+    /// Two claims have the same number, and a node has heard the other one.
+    OtherClaim {
+        /// Which node.
+        node: NodeName,
+        /// What it remembers.
+        shows: Place,
+    },
+    /// Whichever node came next, more than two releases would serve in one cluster.
+    MixedReleases {
+        /// What the nodes run now.
+        releases: Vec<Version>,
+    },
+    /// The desired state names a single node; taking it out stops the cluster.
+    SingleNode,
+    /// A law forbids what the planner wanted: a fault in Drydock itself.
+    Law {
+        /// Which law.
+        id: String,
+        /// What was wrong.
+        what: String,
+    },
+}
+
+impl fmt::Display for HoldReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HoldReason::NodeReplaced { node } => write!(f, "another machine answers as {node}"),
+            HoldReason::PersonHasNode { node } => write!(f, "{node} is paused or resumed by somebody else"),
+            HoldReason::LedgerRewound { node, shows } => write!(f, "{node} remembers {shows}, which the ledger has not"),
+            HoldReason::NodeFailed { node, failed } => write!(f, "{node} failed at {}: {}", failed.step, failed.why),
+            HoldReason::TooManyFailed { nodes } => write!(f, "more nodes failed than maxFailedNodes allows: {}", list(nodes)),
+            HoldReason::NodeSilent { node, step } => write!(f, "{node} has not answered since its {step}, for longer than that may take"),
+            HoldReason::StepOverdue { node, step } => write!(f, "{step} on {node} takes longer than it may"),
+            HoldReason::StorageStalled { node, what } => write!(f, "storage has not healed after the return of {node}: {what}"),
+            HoldReason::NewerThanDesired { node, build } => write!(f, "{node} runs {build}, which is newer than what is desired"),
+            HoldReason::NoRoute { node, why } => write!(f, "{node}: {why}"),
+            HoldReason::DiskSpace { node, free, needed } => {
+                write!(f, "{node} has {} GiB free on its system drive and needs {} GiB", free >> 30, needed >> 30)
+            }
+            HoldReason::MembersDiffer { unnamed, missing } if missing.is_empty() => {
+                write!(f, "the cluster has members that the desired state does not name: {}", list(unnamed))
+            }
+            HoldReason::MembersDiffer { missing, .. } => {
+                write!(f, "the desired state names nodes that are not members of the cluster: {}", list(missing))
+            }
+            HoldReason::OtherCluster { node } => write!(f, "{node} belongs to another cluster"),
+            HoldReason::NoWindowFits { needed, longest } => {
+                write!(f, "one node needs {needed}, and the longest maintenance window lasts {longest}")
+            }
+            HoldReason::StatusTouched { commit } => write!(f, "commit {commit} of the status branch was not written by this controller"),
+            HoldReason::OtherClaim { node, shows } => write!(f, "{node} remembers {shows}, of another claim with our number"),
+            HoldReason::MixedReleases { releases } => {
+                let names: Vec<String> = releases.iter().map(ToString::to_string).collect();
+                write!(f, "the nodes run {}; with one more release there would be three in the cluster", names.join(" and "))
+            }
+            HoldReason::SingleNode => f.write_str("a cluster of one node cannot be upgraded node by node"),
+            HoldReason::Law { id, what } => write!(f, "law {id} forbids the next step: {what}"),
+        }
+    }
+}
+
+impl HoldReason {
+    /// What a person does about it. Taking this way leads on (L4).
+    pub fn way_out(&self) -> String {
+        match self {
+            HoldReason::NodeReplaced { node } => format!(
+                "If the machine was replaced on purpose: drydock node retry {node} --reason TEXT. If it will not come back: drydock node gone {node} --reason TEXT."
+            ),
+            HoldReason::PersonHasNode { node } => format!(
+                "When you have done with it, resume it (Resume-ClusterNode -Name {node}) so that it is Up; Drydock then goes on by itself."
+            ),
+            HoldReason::LedgerRewound { .. } => {
+                "Find out who rewound or replaced the status branch. Restore it, or claim above every node: drydock init --config FILE --adopt --above NUMBER (drydock probe shows the number).".to_owned()
+            }
+            HoldReason::NodeFailed { node, .. } => {
+                format!("Look at the node's setup logs, mend the cause, then: drydock node retry {node} --reason TEXT.")
+            }
+            HoldReason::TooManyFailed { .. } => {
+                "Mend the cause on each, then for each: drydock node retry NODE --reason TEXT; or raise maxFailedNodes.".to_owned()
+            }
+            HoldReason::NodeSilent { node, .. } => format!(
+                "Look at {node}'s console. When it answers again Drydock goes on by itself. If it will not come back: drydock node gone {node} --reason TEXT."
+            ),
+            HoldReason::StepOverdue { node, .. } => {
+                format!("Look at what {node} is doing. When the step ends, or fails, Drydock goes on by itself.")
+            }
+            HoldReason::StorageStalled { .. } => {
+                "Get-StorageJob, Get-VirtualDisk and Get-HealthFault on the cluster say what is missing; never cancel a repair. Drydock goes on when it has healed.".to_owned()
+            }
+            HoldReason::NewerThanDesired { .. } => "Nothing is moved back. Ask for the newer release in the desired state.".to_owned(),
+            HoldReason::NoRoute { .. } => {
+                "Change the desired state (release or source), or bring the node to a build that the article starts from; Drydock then goes on by itself."
+                    .to_owned()
+            }
+            HoldReason::DiskSpace { .. } => "Free the space; Drydock goes on by itself.".to_owned(),
+            HoldReason::MembersDiffer { .. } => "Make spec.nodes name exactly the cluster's members.".to_owned(),
+            HoldReason::OtherCluster { .. } => "Make spec.nodes name the members of one cluster.".to_owned(),
+            HoldReason::NoWindowFits { .. } => "Make a maintenance window longer, or begin it earlier.".to_owned(),
+            HoldReason::StatusTouched { commit } => {
+                format!("Read the commit. If it is harmless: drydock accept --status {commit} --reason TEXT.")
+            }
+            HoldReason::OtherClaim { .. } => {
+                "Another controller uses another status branch for this cluster. Stop one; then for the other: drydock init --config FILE --adopt --above NUMBER (drydock probe shows the number).".to_owned()
+            }
+            HoldReason::MixedReleases { releases } => match releases.last() {
+                Some(newest) => format!("Ask for {newest} until all nodes run it, then for the newer release."),
+                None => "Ask for the release in the middle first.".to_owned(),
+            },
+            HoldReason::SingleNode => "Upgrade it by hand, with its virtual machines shut down.".to_owned(),
+            HoldReason::Law { .. } => "This is a fault in Drydock. Nothing was done. Please report it with this cluster's facts.yaml.".to_owned(),
+        }
+    }
+
+    /// One word that names the kind, for conditions and transitions.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            HoldReason::NodeReplaced { .. } => "NodeReplaced",
+            HoldReason::PersonHasNode { .. } => "PersonHasNode",
+            HoldReason::LedgerRewound { .. } => "LedgerRewound",
+            HoldReason::NodeFailed { .. } => "NodeFailed",
+            HoldReason::TooManyFailed { .. } => "TooManyFailed",
+            HoldReason::NodeSilent { .. } => "NodeSilent",
+            HoldReason::StepOverdue { .. } => "StepOverdue",
+            HoldReason::StorageStalled { .. } => "StorageStalled",
+            HoldReason::NewerThanDesired { .. } => "NewerThanDesired",
+            HoldReason::NoRoute { .. } => "NoRoute",
+            HoldReason::DiskSpace { .. } => "DiskSpace",
+            HoldReason::MembersDiffer { .. } => "MembersDiffer",
+            HoldReason::OtherCluster { .. } => "OtherCluster",
+            HoldReason::NoWindowFits { .. } => "NoWindowFits",
+            HoldReason::StatusTouched { .. } => "StatusTouched",
+            HoldReason::OtherClaim { .. } => "OtherClaim",
+            HoldReason::MixedReleases { .. } => "MixedReleases",
+            HoldReason::SingleNode => "SingleNode",
+            HoldReason::Law { .. } => "Law",
+        }
+    }
+}
+
+fn list(nodes: &[NodeName]) -> String {
+    nodes.iter().map(NodeName::as_str).collect::<Vec<_>>().join(", ")
+}
