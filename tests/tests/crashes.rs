@@ -117,7 +117,7 @@ fn first_start() -> Sim {
 
 /// What follows a crash depends on nothing else.
 fn state(left: &Left) -> u64 {
-    let mut sim = again(left);
+    let sim = again(left);
     let (at, _) = sim.next_turn().unwrap();
     // Up to the moment at which the controller starts again.
     sim.with(|lab| lab.advance_to(at));
@@ -130,7 +130,7 @@ fn state(left: &Left) -> u64 {
 
 /// A first blow, and how to run it.
 enum First {
-    Crash(Left),
+    Crash(Box<Left>),
     Lost(u64),
 }
 
@@ -200,7 +200,7 @@ fn no_crash_and_no_lost_answer_changes_what_happens_to_a_node() {
     });
     println!("calm: {} laps, {} effects, {counts:?}", calm.laps, calm.effects);
     let mut seen = BTreeSet::new();
-    let crashes = calm.kept.into_iter().filter(|left| seen.insert(state(left))).map(First::Crash);
+    let crashes = calm.kept.into_iter().filter(|left| seen.insert(state(left))).map(|left| First::Crash(Box::new(left)));
     let firsts: Vec<First> = crashes.chain((0..calm.effects).map(First::Lost)).collect();
     let distinct = seen.len();
 

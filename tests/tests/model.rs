@@ -132,7 +132,10 @@ fn with_both_guards_every_law_holds_and_every_state_leads_to_the_goal() {
 
 #[test]
 fn two_faults_at_the_last_node_break_nothing() {
-    holds("both guards, the last node to do, 2 faults", Settings { node_guards: true, planner_guards: true, faults: 2, upgraded: NODES - 1 });
+    holds(
+        "both guards, the last node to do, 2 faults",
+        Settings { node_guards: true, planner_guards: true, faults: 2, upgraded: NODES - 1 },
+    );
 }
 
 #[test]

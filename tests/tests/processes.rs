@@ -1,4 +1,4 @@
-//! Real processes on a real repository: killed at random moments, and two at a time.
+//! Real processes on a real repository: killed at random moments, and two at a time (law L5: one wins, the other stands down).
 
 use drydock_lab::Dice;
 use drydock_tests::binary::Field;

@@ -1,4 +1,4 @@
-//! After convergence nothing happens for thirty days, and a calm upgrade takes a known number of laps.
+//! After convergence nothing happens for thirty days (law L2), and a calm upgrade takes a known number of laps.
 
 use drydock_engine::pace::Pacing;
 use drydock_lab::Durations;

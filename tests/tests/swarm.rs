@@ -1,4 +1,5 @@
-//! The swarm: thousands of worlds in which everything goes wrong that a seed draws, and calm afterwards.
+//! The swarm: thousands of worlds in which everything goes wrong that a seed draws; then calm, in which laws L1 (it converges), L3 (the true blocker is named) and
+//! L4 (every hold has a way out that leads on) are required.
 //!
 //! `DRYDOCK_SEEDS=N` runs N seeds and not 2,000; `DRYDOCK_SEED=S` runs one and tells its story.
 

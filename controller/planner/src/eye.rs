@@ -219,11 +219,11 @@ impl<'a> Eye<'a> {
         let seen = self.node(&node.name).worker.known().and_then(Option::as_ref);
         let goes_on = |w: &&drydock_model::observed::Worker| w.alive || w.state == drydock_model::observed::WorkerState::Staged;
         let its_worker = seen.filter(goes_on).is_some_and(|w| w.target == self.s.desired.target && w.attempt == attempts.number);
-        if step != Step::Install || its_worker {
-            return attempts.number;
-        }
         // What the node shows of an installation that entries were lost of (rule 26) counts as begun, too.
         let commit = self.node(&node.name).memory.known().and_then(|m| m.commit.as_ref()).map(|c| c.attempt);
+        if step != Step::Install || (its_worker && commit != Some(attempts.number)) {
+            return attempts.number;
+        }
         let begun = attempts.installed.into_iter().chain(seen.map(|w| w.attempt)).chain(commit).max();
         begun.map_or(attempts.number, |begun| attempts.number.max(begun.saturating_add(1)))
     }

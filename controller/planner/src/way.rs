@@ -223,7 +223,13 @@ pub(crate) fn wants_back(eye: &Eye<'_>, out: &Out) -> Option<Abandoned> {
 
 fn staged(eye: &Eye<'_>, out: &Out) -> bool {
     let attempt = eye.ledger.attempts_of(&out.node, eye.s.desired.target).number;
-    eye.node(&out.node.name)
+    let facts = eye.node(&out.node.name);
+    // Committed and taken back: what the worker says it staged is spent.
+    let spent = |c: &Commit| c.target == eye.s.desired.target && c.attempt == attempt;
+    if facts.memory.known().and_then(|m| m.commit.as_ref()).is_some_and(spent) {
+        return false;
+    }
+    facts
         .worker
         .known()
         .and_then(Option::as_ref)

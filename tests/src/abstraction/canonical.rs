@@ -43,8 +43,7 @@ pub fn canonical(w: &mut World) {
     each_place(w, &mut |place| shift(place));
     for ledger in [Some(&mut w.ledger), w.earlier.as_deref_mut()].into_iter().flatten() {
         let height = if ledger.epoch == old_current { next } else { heights.get(&ledger.epoch.number).copied().unwrap_or(ledger.next) };
-        let by = |seq: u32| (seq + NEXT).saturating_sub(height);
-        ledger.next = by(ledger.next);
+        ledger.next = (ledger.next + NEXT).saturating_sub(height);
         rank(&ranks, &mut ledger.epoch);
         let old = std::mem::take(&mut ledger.heights);
         ledger.heights = old.into_values().map(|place| (place.epoch.number, place)).collect();

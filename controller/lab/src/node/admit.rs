@@ -85,7 +85,7 @@ pub fn admit(rules: &Rules, memory: &Memory, state: State<'_>, local: Option<Loc
             consumed_before(rules, memory, order)?;
             timely(rules, state, order)?;
             if let Err(why) = unstopped(rules, memory, work)
-                .and_then(|()| expected(rules, memory, state, local, &order.expect))
+                .and_then(|()| expected(rules, memory, state, local, &order.expect, work.step))
                 .and_then(|()| possible(rules, memory, state, local, work))
             {
                 return refuse(why);
@@ -178,7 +178,14 @@ fn committed(memory: &Memory, work: &Work) -> bool {
     memory.commit.as_ref().is_some_and(|c| c.target == work.target && c.attempt == work.attempt)
 }
 
-fn expected(rules: &Rules, memory: &Memory, state: State<'_>, local: Option<LocalView<'_>>, expect: &Expect) -> Result<(), Unmet> {
+fn expected(
+    rules: &Rules,
+    memory: &Memory,
+    state: State<'_>,
+    local: Option<LocalView<'_>>,
+    expect: &Expect,
+    step: Step,
+) -> Result<(), Unmet> {
     if rules.on(Rule::ExpectMarker) {
         match &expect.marker {
             MarkerExpected::Any => {}
@@ -191,7 +198,13 @@ fn expected(rules: &Rules, memory: &Memory, state: State<'_>, local: Option<Loca
             }
             MarkerExpected::Ours(vacate) => {
                 let ours = |m: &Marker| matches!(m.vacate.compare(vacate), Some(Ordering::Equal | Ordering::Greater));
-                if !memory.marker.as_ref().is_some_and(ours) {
+                // A person's resume leaves the marker: what is in service again is not out, and is neither installed on nor restarted.
+                let goes_on = match step {
+                    Step::Install | Step::Reboot | Step::Restart => true,
+                    Step::WriteRegistry | Step::Vacate | Step::Return | Step::Settle => false,
+                };
+                let serves = local.and_then(|l| l.view.members.get(&state.id.name)).is_some_and(|m| m.state == MemberState::Up);
+                if (goes_on && serves) || !memory.marker.as_ref().is_some_and(ours) {
                     return Err(Unmet::Marker);
                 }
             }
