@@ -301,8 +301,10 @@ impl Demo {
         ));
         text.push_str(&log.iter().map(|line| format!("    {line}\n")).collect::<String>());
         let at = self.fleet.bare.display().to_string();
+        // The name to type: a binary that cargo has just built is in no search path.
+        let drydock = std::env::current_exe().map_or_else(|_| "drydock".to_owned(), |path| path.display().to_string());
         text.push_str(&format!(
-            "\n  Everything is in {}. Try next:\n\n    drydock status -o wide --repository {at}\n    drydock history hospital-north --repository {at}\n    git -C {at} log --stat drydock/status\n",
+            "\n  Everything is in {}. Try next:\n\n    {drydock} status -o wide --repository {at}\n    {drydock} history hospital-north --repository {at}\n    git -C {at} log --stat drydock/status\n",
             self.folder.display()
         ));
         if args.seed != 1 || args.fault.is_some() {
