@@ -181,8 +181,9 @@ pub fn live(config: &Config, mode: Mode, take_over: TakeOver, lab: Option<LabTim
         .map_err(|e| Failure::new(Exit::Local, format!("no threads can be started: {e}"), "check this machine's limits"))?;
     runtime.block_on(async {
         let clock = lab.map_or(AnyClock::Machine(System), |time| AnyClock::Lab(time.clock()));
-        let world = Arc::new(production(config, clock)?);
+        // First of all, so that a signal is heard however long the repositories take to open.
         let stop = until_signal()?;
+        let world = Arc::new(production(config, clock)?);
         let stop_file = config.stop_file.clone();
         let options = Options {
             mode,

@@ -77,3 +77,36 @@ impl Pace {
 pub fn spread(pause: Millis, dice: u64) -> Millis {
     pause.plus(Millis(dice % (pause.0 / 10 + 1)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_000_000);
+
+    #[test]
+    fn errors_slow_down_up_to_a_bound_and_one_good_lap_ends_that() {
+        let mut pace = Pace::new(Pacing::default());
+        let pauses: Vec<u64> = (0..7).map(|_| pace.slower().0 / 1_000).collect();
+        assert_eq!(pauses, [10, 20, 40, 80, 160, 300, 300]);
+        pace.after(Recheck::Soon, false, NOW);
+        assert_eq!(pace.slower(), Millis::seconds(10));
+    }
+
+    #[test]
+    fn a_known_moment_is_slept_to_but_never_for_longer_than_an_idle_cluster_is_left_alone() {
+        let mut pace = Pace::new(Pacing::default());
+        assert_eq!(pace.after(Recheck::At(NOW + Millis::seconds(90)), false, NOW), Millis::seconds(90));
+        assert_eq!(pace.after(Recheck::At(NOW + Millis::hours(9)), false, NOW), Millis::minutes(5));
+        assert_eq!(pace.after(Recheck::At(NOW), false, NOW), Millis::seconds(10));
+        assert_eq!(pace.after(Recheck::Soon, true, NOW), Millis::minutes(5));
+    }
+
+    #[test]
+    fn pauses_are_spread_by_at_most_a_tenth() {
+        for dice in [0, 1, 7, u64::MAX] {
+            let pause = spread(Millis::seconds(100), dice);
+            assert!((Millis::seconds(100)..=Millis::seconds(110)).contains(&pause), "{pause}");
+        }
+    }
+}
