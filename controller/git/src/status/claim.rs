@@ -8,8 +8,7 @@ use crate::mirror::Head;
 use crate::push::{Pushed, Refusal};
 use drydock_engine::ports::{ClaimError, StoreError, TakeOver};
 use drydock_model::ids::{ClusterName, Epoch};
-use drydock_model::ledger::{Event, Word};
-use drydock_model::time::{Millis, Stamp, Timestamp};
+use drydock_model::time::{Millis, Timestamp};
 use drydock_spec::wire::root::{self, Root};
 use drydock_spec::wire::words::Said;
 use drydock_spec::wire::{FACTS_FILE, ROOT_FILE, SCHEMA, message};
@@ -288,25 +287,7 @@ impl Keeper {
                 }
             });
         }
-        for said in &survey.words {
-            match said {
-                Said::Cluster { cluster, word } => self.apply_word(cluster, word),
-                Said::ClockEverywhere { reason } => {
-                    let all: Vec<ClusterName> = self.clusters.keys().cloned().collect();
-                    for cluster in all {
-                        self.apply_word(&cluster, &Word::Clock { reason: reason.clone() });
-                    }
-                }
-                Said::Accept { revision, .. } => self.share(|shared| shared.let_in = Some(revision.clone())),
-                Said::AcceptStatus { .. } => {}
-            }
-        }
+        survey.words.iter().for_each(|said| self.hear(said));
         Ok(())
-    }
-
-    fn apply_word(&mut self, cluster: &ClusterName, word: &Word) {
-        if let Some(Ok(ledger)) = self.clusters.get_mut(cluster).map(|t| &mut t.ledger) {
-            ledger.apply(&Event::Word(word.clone()), Stamp::Unknown);
-        }
     }
 }
