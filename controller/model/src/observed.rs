@@ -221,6 +221,16 @@ pub enum WorkerState {
 }
 
 impl WorkerState {
+    /// How much of the installation is done; nothing for one that was given up. The download counts for a third.
+    pub fn percent(&self) -> Option<u8> {
+        match self {
+            WorkerState::Downloading(p) => Some(p / 3),
+            WorkerState::Staging(p) => Some(33 + p.min(&100) * 2 / 3),
+            WorkerState::Staged => Some(100),
+            WorkerState::Failed(_) | WorkerState::Cancelled => None,
+        }
+    }
+
     /// Whether it has come to an end by itself.
     pub fn ended(&self) -> bool {
         match self {

@@ -362,8 +362,7 @@ fn install(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Verdict, D
         WorkerState::Downloading(_) | WorkerState::Staging(_) if !worker.alive => Verdict::Failed(Failure::WorkerDied),
         // Alive under an entry of its own: it is taken up again, not started a second time.
         WorkerState::Downloading(_) | WorkerState::Staging(_) if consumed.is_none() && intent.cancelled.is_none() => Verdict::Untouched,
-        WorkerState::Downloading(p) => Verdict::Running(Some(p / 3)),
-        WorkerState::Staging(p) => Verdict::Running(Some(33 + p.min(&100) * 2 / 3)),
+        WorkerState::Downloading(_) | WorkerState::Staging(_) => Verdict::Running(worker.state.percent()),
     })
 }
 

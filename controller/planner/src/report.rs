@@ -5,7 +5,6 @@ use drydock_model::desired::Standing;
 use drydock_model::fact::Fact;
 use drydock_model::ids::NodeName;
 use drydock_model::ledger::Ledger;
-use drydock_model::observed::WorkerState;
 use drydock_model::paths::path;
 use drydock_model::plan::{Decision, Estimate, NodePhase, NodeReport, Recheck, Report, Situation, WaitingOn, WindowReport};
 use drydock_model::step::{Purpose, Step};
@@ -126,12 +125,7 @@ fn percent(eye: &Eye<'_>, name: &NodeName, step: Step) -> Option<u8> {
     if step != Step::Install {
         return None;
     }
-    eye.node(name).worker.known().and_then(Option::as_ref).and_then(|w| match &w.state {
-        WorkerState::Downloading(p) => Some(p / 3),
-        WorkerState::Staging(p) => Some(33 + p.min(&100) * 2 / 3),
-        WorkerState::Staged => Some(100),
-        WorkerState::Failed(_) | WorkerState::Cancelled => None,
-    })
+    eye.node(name).worker.known().and_then(Option::as_ref).and_then(|w| w.state.percent())
 }
 
 fn doing(decision: &Decision) -> String {
