@@ -80,12 +80,14 @@ fn inherited(eye: &Eye<'_>, intent: &Intent, verdict: Verdict) -> Decision {
         Verdict::Done => close(eye.ledger, Outcome::Done, heard(eye, intent)),
         Verdict::Failed(why) => close(eye.ledger, Outcome::Failed(why), heard(eye, intent)),
         Verdict::Untouched => close(eye.ledger, Outcome::Abandoned(Abandoned::GuardFailed), true),
-        Verdict::Running(_) => match intent.step {
+        Verdict::Running(percent) => match intent.step {
+            // A drain goes on without anybody's order: to give it up would drain the node a second time.
+            Step::Vacate => watch(eye, intent, percent),
             // Goes on by itself through its restarts; there is nothing to take up again until it shows where it ends.
             Step::Reboot | Step::Restart if eye.node(&intent.node.name).memory.known().is_none() => {
                 running(&intent.node.name, intent.step, None)
             }
-            Step::WriteRegistry | Step::Vacate | Step::Reboot | Step::Install | Step::Restart | Step::Return | Step::Settle => {
+            Step::WriteRegistry | Step::Reboot | Step::Install | Step::Restart | Step::Return | Step::Settle => {
                 close(eye.ledger, Outcome::Inherited, true)
             }
         },

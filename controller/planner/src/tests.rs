@@ -572,6 +572,23 @@ fn an_intent_of_an_older_claim_is_closed_by_what_the_node_shows_and_opened_anew(
 }
 
 #[test]
+fn a_drain_that_a_controller_before_began_is_waited_for_and_not_undone() {
+    let mut case = four();
+    let vacate = case.open();
+    case.vacated(1, &vacate);
+    case.consume(1, &vacate.entry.place, Phase::Started);
+    case.member(1, |m| (m.drain, m.roles) = (DrainStatus::InProgress, 2));
+    let newer = Epoch { number: 2, nonce: "cd34".parse().unwrap() };
+    case.ledger.apply(&Event::Claimed { epoch: newer.clone() }, Stamp::At(NOON));
+    for n in 1..=4 {
+        case.memory(n).fence = Some(Place { epoch: newer.clone(), seq: 0 });
+    }
+    check(&case, "wait for Vacate on N01");
+    case.member(1, |m| (m.drain, m.roles) = (DrainStatus::Completed, 0));
+    check(&case, "close 1.ab12/1 Done");
+}
+
+#[test]
 fn a_node_that_owes_a_tombstone_is_fenced_above_what_may_still_arrive() {
     let mut case = four();
     case.ledger.owes.insert(name(2), Place { epoch: epoch(), seq: 7 });
