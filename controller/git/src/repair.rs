@@ -9,6 +9,7 @@ use git2::{ErrorCode, Oid, Repository};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The mirror's folder in the state folder.
 pub(crate) const MIRROR: &str = "mirror.git";
@@ -28,7 +29,16 @@ pub(crate) fn take(folder: &Path) -> Result<File, Trouble> {
         .write(true)
         .open(&place)
         .map_err(|source| Trouble::from_io("write to", folder, source))?;
-    match file.try_lock() {
+    // A process that is just being started holds a copy of every open file for a moment, this one too if another thread of ours began it.
+    let mut locked = file.try_lock();
+    for _ in 0..50 {
+        if !matches!(locked, Err(TryLockError::WouldBlock)) {
+            break;
+        }
+        std::thread::park_timeout(Duration::from_millis(10));
+        locked = file.try_lock();
+    }
+    match locked {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Trouble::InUse(folder.to_owned())),
         Err(TryLockError::Error(source)) => Err(Trouble::from_io("lock", &place, source)),
