@@ -29,6 +29,9 @@ pub const NOON: Timestamp = Timestamp(1_767_614_400_000);
 /// A lap that comes late: longer than every patience of the planner but shorter than the steps' own bounds, as the abstract spec sets them.
 const LATE: Millis = Millis::minutes(45);
 
+/// Orders that lie about at one time: as many as there are faults in the largest run.
+const FLIGHT: usize = 2;
+
 /// One node.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Node {
@@ -65,8 +68,8 @@ pub struct World {
     pub ledger: Ledger,
     /// The same before the last entry, while it may still be lost.
     pub earlier: Option<Box<Ledger>>,
-    /// An order on its way that may arrive at any time.
-    pub flight: Option<Order>,
+    /// Orders on their way that may arrive at any time and in any order; at most `FLIGHT`.
+    pub flight: Vec<Order>,
     /// What a controller that fell asleep is about to write, and under which claim.
     pub hand: Option<(Epoch, Event)>,
     /// Faults that may still come.
@@ -152,7 +155,7 @@ impl Model {
             git: true,
             ledger,
             earlier,
-            flight: None,
+            flight: Vec::new(),
             hand: None,
             faults: self.settings.faults,
             done: BTreeSet::new(),
@@ -234,12 +237,12 @@ impl Model {
             Decision::Fence(orders) | Decision::Perform(orders) => {
                 let what = orders.first().map_or_else(String::new, ToString::to_string);
                 self.push(ways, world, format!("sends {what}"), false, |w, broken| orders.iter().for_each(|o| self.arrives(w, o, broken)));
-                if let (Decision::Perform(orders), true, true) = (decision, world.faults > 0, world.flight.is_none())
+                if let (Decision::Perform(orders), true, true) = (decision, world.faults > 0, world.flight.len() < FLIGHT)
                     && let [order] = orders.as_slice()
                 {
-                    self.push(ways, world, format!("{what} lies about"), true, |w, _| w.flight = Some(order.clone()));
+                    self.push(ways, world, format!("{what} lies about"), true, |w, _| w.flight.push(order.clone()));
                     self.push(ways, world, format!("{what} comes, and once more"), true, |w, broken| {
-                        w.flight = Some(order.clone());
+                        w.flight.push(order.clone());
                         self.arrives(w, order, broken);
                     });
                 }
@@ -323,12 +326,14 @@ impl Model {
         if !world.git {
             self.push(ways, world, "the branch is back".to_owned(), false, |w, _| w.git = true);
         }
-        if let Some(order) = &world.flight {
+        for (i, order) in world.flight.iter().enumerate() {
             self.push(ways, world, format!("late comes {order}"), false, |w, broken| {
-                w.flight = None;
+                w.flight.remove(i);
                 self.arrives(w, order, broken);
             });
-            self.push(ways, world, "the late order is lost".to_owned(), false, |w, _| w.flight = None);
+            self.push(ways, world, format!("late {order} is lost"), false, |w, _| {
+                w.flight.remove(i);
+            });
         }
         if let Some((epoch, event)) = &world.hand {
             self.push(ways, world, format!("wakes and writes {}", said(event)), false, |w, _| {
@@ -503,7 +508,7 @@ impl Model {
 
     /// Whether everything is reached.
     pub fn reached(&self, world: &World) -> bool {
-        world.flight.is_none()
+        world.flight.is_empty()
             && world.hand.is_none()
             && world.nodes.iter().all(|n| n.on && !n.paused && n.upgraded)
             && self.decide(world, false).0 == Decision::Converged

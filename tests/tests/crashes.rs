@@ -45,6 +45,8 @@ struct Ran {
     laps: usize,
     kept: Vec<Left>,
     effects: u64,
+    /// What its last controller did, for whoever has to find out why it differs.
+    story: Vec<String>,
 }
 
 fn ends(mut sim: Sim, watched: bool) -> Result<Ran, String> {
@@ -92,9 +94,10 @@ fn ends(mut sim: Sim, watched: bool) -> Result<Ran, String> {
         Ok(End { builds, counts: truth.counts(&cluster()), away: truth.away(&cluster()) })
     });
     let end = end.map_err(|why| stuck(&sim, &why))?;
+    let story = std::mem::take(&mut sim.story);
     let mut touch = sim.touch.lock().unwrap();
     let kept = touch.watch.take().map(|w| w.kept).unwrap_or_default();
-    Ok(Ran { end, laps: sim.laps, kept, effects: touch.count })
+    Ok(Ran { end, laps: sim.laps, kept, effects: touch.count, story })
 }
 
 /// A supervisor starts the controller anew, on the next full minute.
@@ -237,7 +240,7 @@ fn no_crash_and_no_lost_answer_changes_what_happens_to_a_node() {
             let twice = ends(again(left), false).map_err(|why| format!("{}: {why}", second()))?;
             let found = differs(&calm.end, &twice.end);
             if !found.is_empty() {
-                return Err(format!("{}: {}", second(), found.join(", ")));
+                return Err(format!("{}: {}\n{}", second(), found.join(", "), twice.story.join("\n")));
             }
         }
         for lost in from..ran.effects {

@@ -3,7 +3,7 @@
 //! What is abstracted away: time (a lap is early or late, where late is later than every patience of the planner and earlier than the bounds of steps;
 //! windows are always open; orders in flight never become too old, which is harsher than rule 11), drains (immediate), the registry pass (done before the
 //! beginning; a replaced machine goes through it), roles and capacity, signatures, the moments inside a script (a script is performed whole or not at
-//! all), more than one order in flight, and numbers (entries, claims and boots are renamed so that equal situations are one state). Faults are bounded:
+//! all), more than two orders in flight, and numbers (entries, claims and boots are renamed so that equal situations are one state). Faults are bounded:
 //! each run says how many. A controller that sleeps before it writes, an order that lies about or comes twice (which is what a controller does that sleeps
 //! before it sends), another controller's claim, a lost entry, a lost branch, a crash, a rollback, a forgotten memory, a replaced machine, a failed worker
 //! and a person's pause or resume are the faults; persons heed holds as the holds say.

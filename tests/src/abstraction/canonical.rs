@@ -55,6 +55,7 @@ pub fn canonical(w: &mut World) {
     }
     orders(w);
     boots(w);
+    w.flight.sort();
 }
 
 fn rank(ranks: &BTreeMap<u32, u32>, epoch: &mut Epoch) {
@@ -96,7 +97,7 @@ fn each_place(w: &mut World, f: &mut impl FnMut(&mut Place)) {
         ))
         | None => {}
     }
-    if let Some(order) = &mut w.flight {
+    for order in &mut w.flight {
         f(&mut order.entry.place);
         match &mut order.expect.marker {
             MarkerExpected::Ours(place) => f(place),
@@ -114,8 +115,8 @@ fn each_of(intent: &mut Intent, f: &mut impl FnMut(&mut Place)) {
 
 /// Digests follow the names. One that no order on its way bears is as good as any other: the entry's number alone refuses the rest.
 fn orders(w: &mut World) {
-    let before = w.flight.as_ref().map(|o| o.digest.clone());
-    if let Some(order) = &mut w.flight {
+    let before: Vec<_> = w.flight.iter().map(|o| o.digest.clone()).collect();
+    for order in &mut w.flight {
         *order = match &order.act {
             Act::Fence { marker } => Order::fence(order.entry.clone(), order.node.clone(), marker.clone()),
             Act::Cancel => Order::cancel(order.entry.clone(), order.node.clone()),
@@ -135,10 +136,8 @@ fn orders(w: &mut World) {
     }
     for n in &mut w.nodes {
         if let Some(consumed) = &mut n.memory.consumed {
-            consumed.digest = match (&before, &w.flight) {
-                (Some(before), Some(order)) if *before == consumed.digest => order.digest.clone(),
-                (Some(_), _) | (None, _) => name("00"),
-            };
+            let again = before.iter().zip(&w.flight).find(|(before, _)| **before == consumed.digest);
+            consumed.digest = again.map_or_else(|| name("00"), |(_, order)| order.digest.clone());
         }
     }
 }
@@ -158,7 +157,7 @@ fn each_boot(w: &mut World, i: usize, f: &mut impl FnMut(&mut BootId)) {
     {
         intent.boot.as_mut().into_iter().for_each(&mut *f);
     }
-    if let Some(order) = w.flight.as_mut().filter(|order| order.node.name == own) {
+    for order in w.flight.iter_mut().filter(|order| order.node.name == own) {
         order.boot.as_mut().into_iter().for_each(&mut *f);
     }
 }
