@@ -1,0 +1,10 @@
+@{
+    ModuleVersion = '2.0.0.0'
+    RootModule = 'Dism.psm1'
+    RequiredModules = @('StubPlatform')
+    FunctionsToExport = @(
+        'Get-WindowsImage'
+    )
+    CmdletsToExport = @()
+    AliasesToExport = @()
+}
