@@ -4,6 +4,7 @@ use crate::sim::node;
 use drydock_engine::ports::{Appended, Clock, Record, Store, StoreError, Wanted};
 use drydock_git::status::{GitStore, Home};
 use drydock_git::{AllowedKeys, Draft, Dropped, Edit, Group, Mirror, Oid, Pushed, RefName, Remote, SigningKey, Stamp as Who, Wire};
+use drydock_model::connection::Connection;
 use drydock_model::fact::{Fact, Gap};
 use drydock_model::ids::{ClusterName, EntryId, Epoch, NodeId, Place, Revision};
 use drydock_model::ledger::{Event, Intent, Ledger};
@@ -367,7 +368,7 @@ pub fn record(name: &str, events: Vec<Event>, at: Timestamp) -> Record {
         path: format!("clusters/{name}.yaml"),
         desired: Arc::new(crate::sim::desired(&cluster(name), 2)),
         revision: revision(1),
-        addresses: BTreeMap::new(),
+        connection: Connection::lab(),
         problem: None,
         warnings: Vec::new(),
     };

@@ -7,6 +7,7 @@ use drydock_engine::pace::{Pace, Pacing};
 use drydock_engine::ports::{Clock, Fleet, Store, TakeOver, Wanted, World};
 use drydock_lab::sim::{Branch, Shared, SimClock, SimClusters, SimSource, SimStore, Sleep};
 use drydock_lab::{ClusterConfig, Durations, Lab, Rules};
+use drydock_model::connection::Connection;
 use drydock_model::desired::{
     BitsSource, Desired, FailbackMode, Maintenance, Method, NodeOrder, Overrun, RunOptions, Target, Version, WorkloadPolicy,
 };
@@ -203,7 +204,7 @@ impl Sim {
             path: format!("clusters/{}.yaml", setup.config.name),
             desired: Arc::new(setup.desired),
             revision: "aaaa".parse().unwrap_or_else(|_| unreachable!("a revision")),
-            addresses: BTreeMap::new(),
+            connection: Connection::lab(),
             problem: None,
             warnings: Vec::new(),
         };

@@ -40,8 +40,9 @@ fn packages_import_what_the_map_draws_and_nothing_else() {
         ("spec", &["model"]),
         ("engine", &["laws", "model", "planner"]),
         ("git", &["engine", "model", "spec"]),
+        ("windows", &["engine", "model"]),
         ("lab", &["engine", "model"]),
-        ("cli", &["engine", "git", "lab", "laws", "model", "planner", "spec"]),
+        ("cli", &["engine", "git", "lab", "laws", "model", "planner", "spec", "windows"]),
     ]);
     for (package, edges) in drawn {
         let manifest = read(&format!("controller/{package}/Cargo.toml"));

@@ -39,6 +39,11 @@ pub enum Command {
     History(History),
     /// Look at a cluster's nodes once, and change nothing
     Probe(Probe),
+    /// Walk to every node of a cluster, from its name to its facts, and say where it stops and what to do
+    Doctor(Doctor),
+    /// Speak about a credential for nodes
+    #[command(subcommand)]
+    Credential(Credential),
     /// Let in a rewritten revision, or a foreign commit of the status branch
     Accept(Accept),
     /// Speak about one node
@@ -200,6 +205,45 @@ pub struct Probe {
     /// Which cluster
     pub cluster: String,
     /// The controller's configuration, which says how nodes are reached
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Write what the nodes answer into this folder, scrubbed of names and words, as a test case to hand over
+    #[arg(long, value_name = "DIR")]
+    pub record: Option<PathBuf>,
+}
+
+/// `drydock doctor`.
+#[derive(Debug, ClapArgs)]
+pub struct Doctor {
+    /// Which cluster
+    pub cluster: String,
+    /// Only these nodes
+    #[arg(value_name = "NODE")]
+    pub nodes: Vec<String>,
+    /// The controller's configuration, which says how nodes are reached
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Judge only what a look needs, as for an account that may only read
+    #[arg(long)]
+    pub observe: bool,
+    /// How to answer
+    #[arg(short, long, value_enum, default_value_t = Form::Text)]
+    pub output: Form,
+}
+
+/// `drydock credential`.
+#[derive(Debug, Subcommand)]
+pub enum Credential {
+    /// What was wrong with it is put right: forget its refusals, and log on once more
+    Retry(CredentialRetry),
+}
+
+/// `drydock credential retry`.
+#[derive(Debug, ClapArgs)]
+pub struct CredentialRetry {
+    /// Its name in the controller's configuration
+    pub name: String,
+    /// The controller's configuration, which names its state directory
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
 }

@@ -2,6 +2,7 @@
 
 use crate::clock::System;
 use crate::exit::{Exit, Failure};
+use crate::nodes::{Purpose, real_nodes};
 use crate::setup;
 use drydock_engine::lap::Mode;
 use drydock_engine::pace::Pacing;
@@ -11,11 +12,13 @@ use drydock_git::Mirror;
 use drydock_git::desired::GitSource;
 use drydock_git::status::{GitStore, Home};
 use drydock_lab::process::{Client, ScaledClock};
+use drydock_model::connection::Transport;
 use drydock_model::fact::Gap;
 use drydock_model::observed::{ClusterFacts, NodeFacts, Observed};
 use drydock_model::order::{Order, Receipt};
 use drydock_model::time::{Millis, Span, Timestamp};
 use drydock_spec::wire::config::Config;
+use drydock_windows::port::RealNodes;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
@@ -24,6 +27,9 @@ use tokio::sync::watch;
 
 /// How long the lab may take to answer, in real time; it answers within milliseconds.
 const LAB_ANSWERS: Duration = Duration::from_secs(10);
+
+/// How long nodes may take to let go of their sessions when the controller stops.
+const CLOSING: Duration = Duration::from_secs(15);
 
 /// The machine's clock, ahead by a fixed time.
 #[derive(Debug, Clone)]
@@ -111,40 +117,48 @@ impl Clock for AnyClock {
     }
 }
 
-/// How nodes are reached.
-pub enum Reach {
-    /// In a lab.
-    Lab(Client<AnyClock>),
-    /// Not at all: transports to real nodes are not built yet, and nothing pretends that they are.
-    Nowhere(AnyClock),
+/// How nodes are reached: each cluster's file says whether they are real.
+pub struct Reach {
+    lab: Option<Client<AnyClock>>,
+    real: RealNodes,
+    clock: AnyClock,
+}
+
+impl Reach {
+    /// Ends all sessions, and waits until the nodes have let go of them.
+    pub async fn close(&self) {
+        if !self.real.sessions().close(CLOSING).await {
+            tracing::warn!("not every session on a node could be ended in time; those that are left end by themselves within minutes");
+        }
+    }
 }
 
 impl Clusters for Reach {
     async fn observe(&self, wanted: &Wanted) -> Observed {
-        match self {
-            Reach::Lab(client) => client.observe(wanted).await,
-            Reach::Nowhere(clock) => {
-                let gap = Gap::Unreachable;
+        match (wanted.connection.transport, &self.lab) {
+            (Transport::Lab, Some(lab)) => lab.observe(wanted).await,
+            (Transport::Lab, None) => {
+                let gap = Gap::Unreadable("this controller has no lab; its configuration says nothing of lab.socket".to_owned());
                 let nodes = wanted.desired.nodes.iter().map(|n| (n.clone(), NodeFacts::unknown(&gap))).collect();
-                Observed { nodes, cluster: ClusterFacts::unknown(&gap), span: Span::at(clock.now()) }
+                Observed { nodes, cluster: ClusterFacts::unknown(&gap), span: Span::at(self.clock.now()) }
             }
+            (Transport::WinRM | Transport::SSH, _) => self.real.observe(wanted).await,
         }
     }
 
     async fn perform(&self, wanted: &Wanted, order: &Order) -> Result<Receipt, PerformError> {
-        match self {
-            Reach::Lab(client) => client.perform(wanted, order).await,
-            Reach::Nowhere(_) => Err(PerformError::NotSent("this version reaches only simulated clusters".to_owned())),
+        match (wanted.connection.transport, &self.lab) {
+            (Transport::Lab, Some(lab)) => lab.perform(wanted, order).await,
+            (Transport::Lab, None) => Err(PerformError::NotSent("this controller has no lab".to_owned())),
+            (Transport::WinRM | Transport::SSH, _) => self.real.perform(wanted, order).await,
         }
     }
 }
 
 /// How a controller of this configuration reaches its clusters.
-pub fn reach(config: &Config, clock: AnyClock) -> Reach {
-    match &config.lab {
-        Some(socket) => Reach::Lab(Client::new(socket, LAB_ANSWERS, clock)),
-        None => Reach::Nowhere(clock),
-    }
+pub fn reach(config: &Config, clock: AnyClock, purpose: Purpose) -> Result<Reach, Failure> {
+    let lab = config.lab.as_ref().map(|socket| Client::new(socket, LAB_ANSWERS, clock.clone()));
+    Ok(Reach { lab, real: real_nodes(config, Arc::new(clock.clone()), purpose)?, clock })
 }
 
 struct Production {
@@ -194,7 +208,9 @@ pub fn live(config: &Config, mode: Mode, take_over: TakeOver, lab: Option<LabTim
             stop_file: Arc::new(move || stop_words(&stop_file)),
             watcher: Arc::new(|_, _| {}),
         };
-        Ok(run(world, options, stop).await)
+        let end = run(world.clone(), options, stop).await;
+        world.clusters.close().await;
+        Ok(end)
     })
 }
 
@@ -210,7 +226,7 @@ fn production(config: &Config, clock: AnyClock) -> Result<Production, Failure> {
     let store = GitStore::new(home, Arc::new(clock.clone()))?;
     let mirror = Mirror::open(&config.state_directory.join("desired"), setup::remote(&config.desired)?)?;
     let source = GitSource::new(mirror, setup::branch(&config.desired)?, store.shared());
-    Ok(Production { source, store, clusters: reach(config, clock.clone()), clock })
+    Ok(Production { source, store, clusters: reach(config, clock.clone(), Purpose::Run)?, clock })
 }
 
 /// Turns true at the first SIGTERM or SIGINT; a second one ends the process at once, which loses nothing but sleep.

@@ -20,6 +20,7 @@ pub mod controller;
 pub mod demo;
 pub mod exit;
 pub mod files;
+pub mod nodes;
 pub mod output;
 pub mod place;
 pub mod setup;

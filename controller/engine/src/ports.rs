@@ -1,8 +1,9 @@
 //! What the engine needs from outside: desired source, ledger, clusters, clock and dice. Production, the lab and simulation each bring their own.
 
+use drydock_model::connection::Connection;
 use drydock_model::desired::Desired;
 use drydock_model::fact::Fact;
-use drydock_model::ids::{ClusterName, Epoch, NodeName, Revision};
+use drydock_model::ids::{ClusterName, Epoch, Revision};
 use drydock_model::ledger::{Event, Ledger};
 use drydock_model::observed::Observed;
 use drydock_model::order::{Order, Receipt};
@@ -63,8 +64,8 @@ pub struct Wanted {
     pub desired: Arc<Desired>,
     /// The last revision that changed this cluster's inputs.
     pub revision: Revision,
-    /// How each node is reached, for the clusters port.
-    pub addresses: BTreeMap<NodeName, String>,
+    /// How its nodes are reached, for the clusters port.
+    pub connection: Connection,
     /// Set while the newest file is bad or gone: the spec above is then the last good one.
     pub problem: Option<String>,
     /// What the checker warned of.

@@ -291,7 +291,7 @@ fn wanted(path: &str, spec: &ClusterSpec, revision: Revision) -> Wanted {
         path: path.to_owned(),
         desired: Arc::new(spec.desired.clone()),
         revision,
-        addresses: spec.connection.addresses.clone(),
+        connection: spec.connection.clone(),
         problem: None,
         warnings: spec.warnings.iter().map(|w| w.message.clone()).collect(),
     }

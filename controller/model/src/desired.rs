@@ -204,6 +204,38 @@ impl fmt::Display for Target {
     }
 }
 
+/// The text that [`Target`] prints.
+impl FromStr for Target {
+    type Err = NotATarget;
+    fn from_str(text: &str) -> Result<Self, NotATarget> {
+        let parts = || {
+            let (version, floor) = match text.split_once(" (") {
+                None => (text, None),
+                Some((version, floor)) => (version, Some(floor.strip_suffix(" or later)")?)),
+            };
+            let version = Version::ALL.into_iter().find(|v| v.to_string() == version)?;
+            let revision = match floor {
+                None => 0,
+                Some(floor) => floor.parse::<Build>().ok()?.revision,
+            };
+            Some(Target { version, revision })
+        };
+        parts().filter(|target| target.to_string() == text).ok_or(NotATarget)
+    }
+}
+
+/// A text that is no target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotATarget;
+
+impl fmt::Display for NotATarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("is no target, as in 23H2")
+    }
+}
+
+impl std::error::Error for NotATarget {}
+
 /// Where a node gets the new release from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum BitsSource {
@@ -334,6 +366,19 @@ mod tests {
     fn texts_that_are_no_build_are_refused() {
         for bad in ["", "25398", "25398.", ".1", "25398.1.2", "25398.x", "-1.2", "2539800.1"] {
             assert_eq!(bad.parse::<Build>(), Err(BuildError), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_target_is_read_from_its_own_text_and_from_no_other() {
+        for version in Version::ALL {
+            for revision in [0, 1_611] {
+                let target = Target { version, revision };
+                assert_eq!(target.to_string().parse(), Ok(target));
+            }
+        }
+        for bad in ["", "23h2", "21H2", "23H2 (", "23H2 (26100.5 or later)", "23H2 (25398.0 or later)", "23H2 (25398.01611 or later)"] {
+            assert_eq!(bad.parse::<Target>(), Err(NotATarget), "{bad}");
         }
     }
 }

@@ -72,8 +72,8 @@ pub enum Gap {
     Unreachable,
     /// The account may not read it.
     AccessDenied,
-    /// The node refused the credential.
-    AuthenticationFailed,
+    /// Nobody is logged on there; says which credential, and why.
+    AuthenticationFailed(String),
     /// The answer could not be understood at this field.
     Unparsable(String),
     /// The answer lacks this field.
@@ -95,7 +95,7 @@ impl fmt::Display for Gap {
             Gap::TimedOut => f.write_str("no answer in time"),
             Gap::Unreachable => f.write_str("unreachable"),
             Gap::AccessDenied => f.write_str("access denied"),
-            Gap::AuthenticationFailed => f.write_str("authentication failed"),
+            Gap::AuthenticationFailed(why) => write!(f, "authentication failed: {why}"),
             Gap::Unparsable(field) => write!(f, "answer not understood at {field}"),
             Gap::Missing(field) => write!(f, "answer lacks {field}"),
             Gap::ClusterServiceStopped => f.write_str("cluster service not running"),

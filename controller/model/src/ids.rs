@@ -195,6 +195,33 @@ impl fmt::Display for Place {
     }
 }
 
+/// The text that [`Place`] prints: `3.ab12/8`.
+impl FromStr for Place {
+    type Err = NotAPlace;
+    fn from_str(text: &str) -> Result<Self, NotAPlace> {
+        let parts = || {
+            let (epoch, seq) = text.split_once('/')?;
+            let (number, nonce) = epoch.split_once('.')?;
+            let epoch = Epoch { number: number.parse().ok()?, nonce: nonce.parse().ok()? };
+            Some(Place { epoch, seq: seq.parse().ok()? })
+        };
+        // `+3` and `03` are numbers to the parser; a place has one text only.
+        parts().filter(|place| place.to_string() == text).ok_or(NotAPlace)
+    }
+}
+
+/// A text that is no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotAPlace;
+
+impl fmt::Display for NotAPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("is no place in the ledger, as in 3.ab12/8")
+    }
+}
+
+impl std::error::Error for NotAPlace {}
+
 /// A ledger entry's stable name; unlike a commit hash it survives re-parenting.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -257,6 +284,15 @@ mod tests {
     fn node_names_do_not_tell_cases_apart() {
         assert_eq!("n01".parse::<NodeName>(), "N01".parse::<NodeName>());
         assert!("N01".parse::<ClusterName>().is_err());
+    }
+
+    #[test]
+    fn a_place_is_read_from_its_own_text_and_from_no_other() {
+        let place: Place = "3.ab12/8".parse().unwrap();
+        assert_eq!(place.to_string(), "3.ab12/8");
+        for bad in ["", "3/8", "3.ab12", "3.ab12/", "+3.ab12/8", "03.ab12/8", "3.AB12/8", "3.ab12/8 ", "3.a b/8", "3.ab12/99999999999"] {
+            assert_eq!(bad.parse::<Place>(), Err(NotAPlace), "{bad:?}");
+        }
     }
 
     #[test]

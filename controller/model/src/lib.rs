@@ -2,6 +2,7 @@
 //!
 //! Pure: reads no clock, no file, no network. Everything else imports this; this imports nothing of ours.
 
+pub mod connection;
 pub mod desired;
 pub mod fact;
 pub mod ids;

@@ -118,6 +118,9 @@ pub struct NodeShape {
     /// The host name or IP address to reach it at. Its name when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// How this node is reached, where it is not as the others are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<ConnectionShape>,
 }
 
 /// How the nodes are reached.

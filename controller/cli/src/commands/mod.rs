@@ -3,7 +3,9 @@
 mod accept;
 mod clock;
 mod completions;
+mod credential;
 mod demo;
+mod doctor;
 mod history;
 mod init;
 mod lab;
@@ -35,6 +37,8 @@ pub fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
         Command::Why(args) => why::run(&args, context),
         Command::History(args) => history::run(&args, context),
         Command::Probe(args) => probe::run(&args, context),
+        Command::Doctor(args) => doctor::run(&args, context),
+        Command::Credential(args) => credential::run(&args, context),
         Command::Accept(args) => accept::run(&args, context),
         Command::Node(word) => node::run(&word, context),
         Command::Clock(word) => clock::run(&word, context),

@@ -1,53 +1,63 @@
-//! `drydock probe`: one look at a cluster's nodes, printed; nothing is changed and nothing is written.
+//! `drydock probe`: one look at a cluster's nodes, printed; nothing is changed, and nothing is written but a recording where one is asked for.
 
 use crate::Context;
 use crate::args::Probe;
 use crate::branch::unreadable;
 use crate::clock;
+use crate::controller::{AnyClock, reach};
 use crate::exit::{Exit, Failure};
 use crate::files::{Desired, Files};
+use crate::nodes::{Purpose, real_nodes};
 use crate::setup;
 use crate::table::{cell, table};
 use drydock_engine::ports::{Clusters, Wanted};
 use drydock_git::{Mirror, Oid};
-use drydock_lab::process::Client;
 use drydock_model::fact::Fact;
 use drydock_model::observed::{ClusterService, DiskState, NodeFacts, Observed, WorkerState};
-use drydock_model::time::Millis;
+use drydock_spec::wire::config::Config;
 use drydock_spec::{ClusterSpec, Transport};
+use drydock_windows::record::{self, Known, Scrubber};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-/// How long a look may take; a node that is silent for longer is unknown.
-const PATIENCE: Millis = Millis::seconds(60);
+/// How long nodes may take to let go of their sessions.
+const FAREWELL: Duration = Duration::from_secs(15);
 
 pub(super) fn run(args: &Probe, context: &mut Context) -> Result<Exit, Failure> {
     let config = setup::load(context, &args.config)?;
+    let (spec, wanted) = described(&config, &args.cluster)?;
+    if let Some(folder) = &args.record {
+        let folder = context.directory.join(folder);
+        return record(context, &config, &spec, &wanted, &folder);
+    }
+    if spec.connection.transport == Transport::Lab && config.lab.is_none() {
+        let what = "the cluster is simulated, and no lab is configured";
+        return Err(Failure::new(Exit::Configuration, what, "set lab.socket in the configuration"));
+    }
+    let observed = runtime()?.block_on(async {
+        let reach = reach(&config, AnyClock::Machine(clock::System), Purpose::Look)?;
+        let observed = reach.observe(&wanted).await;
+        reach.close().await;
+        Ok::<_, Failure>(observed)
+    })?;
+    show(context, &observed);
+    let silent = observed.nodes.values().any(|n| n.id.known().is_none());
+    Ok(if silent { Exit::Found } else { Exit::Fine })
+}
+
+/// The cluster's file as the desired branch has it now.
+pub(super) fn described(config: &Config, cluster: &str) -> Result<(ClusterSpec, Wanted), Failure> {
     let branch = setup::branch(&config.desired)?;
     let mut mirror = Mirror::open(&config.state_directory.join("probe"), setup::remote(&config.desired)?)?;
     let heads = mirror.fetch(std::slice::from_ref(&branch))?;
     let newest = heads.of(&branch).oid().ok_or_else(|| {
         Failure::new(Exit::Usage, format!("{} has no branch {branch}", mirror.remote()), "check desired.branch in the configuration")
     })?;
-    let spec = spec(&mirror, newest, &args.cluster)?;
+    let spec = spec(&mirror, newest, cluster)?;
     let wanted = wanted(&spec, newest)?;
-    let observed = match (spec.connection.transport, &config.lab) {
-        (Transport::Lab, Some(socket)) => look(socket, &wanted)?,
-        (Transport::Lab, None) => {
-            return Err(Failure::new(
-                Exit::Configuration,
-                "the cluster is simulated, and no lab is configured",
-                "set lab.socket in the configuration",
-            ));
-        }
-        (other @ (Transport::WinRM | Transport::SSH), _) => {
-            let what = format!("{} is reached by {other}, which this version cannot yet", args.cluster);
-            return Err(Failure::new(Exit::Configuration, what, "use connection.transport: Lab, or a later version"));
-        }
-    };
-    show(context, &observed);
-    let silent = observed.nodes.values().any(|n| n.id.known().is_none());
-    Ok(if silent { Exit::Found } else { Exit::Fine })
+    Ok((spec, wanted))
 }
 
 fn spec(mirror: &Mirror, newest: Oid, cluster: &str) -> Result<ClusterSpec, Failure> {
@@ -69,19 +79,67 @@ fn wanted(spec: &ClusterSpec, newest: Oid) -> Result<Wanted, Failure> {
         path: spec.path.clone(),
         desired: Arc::new(spec.desired.clone()),
         revision,
-        addresses: spec.connection.addresses.clone(),
+        connection: spec.connection.clone(),
         problem: None,
         warnings: Vec::new(),
     })
 }
 
-fn look(socket: &std::path::Path, wanted: &Wanted) -> Result<Observed, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|e| Failure::new(Exit::Local, format!("no runtime: {e}"), "check the limits of this process"))?;
-    let client = Client::new(socket, std::time::Duration::from_millis(PATIENCE.0), clock::System);
-    Ok(runtime.block_on(client.observe(wanted)))
+        .map_err(|e| Failure::new(Exit::Local, format!("no runtime: {e}"), "check the limits of this process"))
+}
+
+/// Writes what real nodes answer, scrubbed.
+fn record(context: &mut Context, config: &Config, spec: &ClusterSpec, wanted: &Wanted, folder: &Path) -> Result<Exit, Failure> {
+    match spec.connection.transport {
+        Transport::WinRM | Transport::SSH => {}
+        Transport::Lab => {
+            return Err(Failure::new(Exit::Usage, "the cluster is simulated: there is nothing to record", "name a cluster of real nodes"));
+        }
+    }
+    // Said before the nodes are asked, which takes minutes.
+    if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
+        let what = format!("{} is not empty", folder.display());
+        return Err(Failure::new(Exit::Local, what, "name a folder that is empty or not there"));
+    }
+    let real = real_nodes(config, Arc::new(clock::System), Purpose::Look)?;
+    let mut targets = Vec::new();
+    for node in &wanted.desired.nodes {
+        let target = real.target(wanted, node);
+        targets.push(target.map_err(|e| Failure::of(Exit::Configuration, &e, "mend nodes.credentials in the configuration"))?);
+    }
+    let scrubber = Scrubber::new(&known(config, wanted));
+    let recorded = runtime()?.block_on(async {
+        let recorded = record::record(real.sessions(), targets, scrubber).await;
+        real.sessions().close(FAREWELL).await;
+        recorded
+    });
+    record::write(folder, &recorded).map_err(|e| Failure::of(Exit::Local, &e, "name a folder that is empty or not there"))?;
+    let silent = recorded.iter().filter(|one| one.error.is_some()).count();
+    context.output.say(&format!("{} answers of {} nodes are in {}", recorded.len() - silent, wanted.desired.nodes.len(), folder.display()));
+    if silent > 0 {
+        context.output.say(&format!("{silent} questions were not answered; drydock doctor {} says why", wanted.desired.cluster));
+    }
+    context.output.say("names, addresses, identifiers and words were replaced; look through the files before you hand them over");
+    Ok(if silent > 0 { Exit::Found } else { Exit::Fine })
+}
+
+/// What is known to be this fleet's own, and may stand in no recording.
+fn known(config: &Config, wanted: &Wanted) -> Known {
+    let mut names = vec![wanted.desired.cluster.to_string(), config.name.clone()];
+    names.extend(wanted.connection.addresses.values().cloned());
+    for credential in &config.nodes.credentials {
+        names.push(credential.name.clone());
+        names.extend(credential.user.clone());
+        if let Some(kerberos) = credential.winrm.as_ref().and_then(|winrm| winrm.kerberos.as_ref()) {
+            names.push(kerberos.realm.clone());
+            names.extend(kerberos.kdcs.iter().cloned());
+        }
+    }
+    Known { nodes: wanted.desired.nodes.clone(), names }
 }
 
 /// A fact in a few words; one that is not known says why.

@@ -425,6 +425,7 @@ fn schemas_are_listed_and_printed() {
         problems
         cluster-facts
         cluster-status
+        answer-doctor
         answer-history
         answer-plan
         answer-status
@@ -443,7 +444,7 @@ fn schemas_are_listed_and_printed() {
         expect![[r#"
         --- standard error
         drydock: there is no schema "nonsense"
-          schemas are: cluster, fleet, problems, cluster-facts, cluster-status, answer-history, answer-plan, answer-status, answer-validate, controller, controller-config
+          schemas are: cluster, fleet, problems, cluster-facts, cluster-status, answer-doctor, answer-history, answer-plan, answer-status, answer-validate, controller, controller-config
         --- exit 2
     "#]],
     );
@@ -454,7 +455,22 @@ fn completions_and_the_manual_know_every_command() {
     let world = World::bare();
     let script = world.run("completions bash").out;
     let man = world.run("man").out;
-    for command in ["run", "init", "validate", "plan", "status", "why", "history", "probe", "accept", "node", "clock", "schema"] {
+    for command in [
+        "run",
+        "init",
+        "validate",
+        "plan",
+        "status",
+        "why",
+        "history",
+        "probe",
+        "doctor",
+        "credential",
+        "accept",
+        "node",
+        "clock",
+        "schema",
+    ] {
         assert!(script.contains(&format!("drydock__subcmd__{command}")) || script.contains(&format!("drydock__{command}")), "{command}");
         assert!(man.contains(&format!("DRYDOCK {}", command.to_uppercase())), "{command}");
     }
@@ -497,6 +513,9 @@ fn help_names_every_command_and_exit_code() {
           why          Say in plain words what a cluster waits for, and what to do
           history      Show what was done to a cluster
           probe        Look at a cluster's nodes once, and change nothing
+          doctor       Walk to every node of a cluster, from its name to its facts, and say where it stops
+                       and what to do
+          credential   Speak about a credential for nodes
           accept       Let in a rewritten revision, or a foreign commit of the status branch
           node         Speak about one node
           clock        Speak about the time

@@ -3,5 +3,6 @@
 
 mod checking;
 mod harness;
+mod nodes;
 mod reading;
 mod speaking;

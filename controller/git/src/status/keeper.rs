@@ -372,7 +372,7 @@ pub(super) fn wanted(facts: &Facts) -> Wanted {
         path: w.path.clone(),
         desired: Arc::new(w.desired.clone()),
         revision: w.revision.clone(),
-        addresses: w.addresses.clone(),
+        connection: w.connection.clone(),
         problem: w.problem.clone(),
         warnings: w.warnings.clone(),
     }

@@ -186,7 +186,7 @@ fn transition(record: Record, ledger: Ledger) -> Transition {
         path: w.path.clone(),
         revision: w.revision.clone(),
         desired: (*w.desired).clone(),
-        addresses: w.addresses.clone(),
+        connection: w.connection.clone(),
         problem: w.problem.clone(),
         warnings: w.warnings.clone(),
     };

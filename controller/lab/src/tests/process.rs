@@ -5,6 +5,7 @@ use crate::process::{Client, Limits, ScaledClock, ServeError, serve};
 use crate::sim::{SimClock, Sleep};
 use crate::{Durations, Fault, Lab, Planned};
 use drydock_engine::ports::{Clock, Clusters, PerformError, Wanted};
+use drydock_model::connection::Connection;
 use drydock_model::desired::{
     BitsSource, Desired, FailbackMode, Maintenance, Method, NodeOrder, Overrun, RunOptions, Target, Version, WorkloadPolicy,
 };
@@ -51,7 +52,7 @@ pub(crate) fn wanted(nodes: u32) -> Wanted {
             change: None,
         }),
         revision: "aa".parse().unwrap(),
-        addresses: Default::default(),
+        connection: Connection::lab(),
         problem: None,
         warnings: Vec::new(),
     }

@@ -1,6 +1,6 @@
 //! One cluster's file.
 
-use super::defaults::{Connection, Fleet, Transport};
+use super::defaults::{ConnectionPart, Fleet};
 use super::values::{address, name};
 use super::{head, parts, place_of, target};
 use crate::code::Code;
@@ -9,6 +9,7 @@ use crate::keys::names_a_secret;
 use crate::shape::ClusterFile;
 use crate::tree::{Field, Node, Value};
 use crate::{schema, structure, tree, yaml};
+use drydock_model::connection::{Connection, Transport, Way};
 use drydock_model::desired::{Desired, FailbackMode, Maintenance, Method, NodeOrder, Overrun, RunOptions, Suspend, WorkloadPolicy};
 use drydock_model::ids::{ClusterName, NodeName, SpecHash};
 use drydock_model::step::{Purpose, Step};
@@ -115,7 +116,9 @@ fn read(path: &str, tree: &Node, fleet: &Fleet, problems: &mut Problems) -> Opti
         port: own.port.or(defaults.connection.port),
         credential: own.credential.or_else(|| defaults.connection.credential.clone()),
         addresses: nodes.iter().map(|n| (n.name.clone(), n.address.clone())).collect(),
+        nodes: BTreeMap::new(),
     };
+    let connection = Connection { nodes: ways(&connection, &nodes, problems), ..connection };
     needs_credential(tree, spec, &connection, problems);
     let windows = assemble(spec, windows.or_else(|| defaults.windows.clone()), exclusions, fleet, problems);
 
@@ -166,6 +169,24 @@ struct Listed {
     name: NodeName,
     address: String,
     place: Place,
+    own: Option<ConnectionPart>,
+}
+
+/// Nodes that are reached in another way than the rest. A port belongs to its transport: another transport has its own again.
+fn ways(usual: &Connection, nodes: &[Listed], problems: &mut Problems) -> BTreeMap<NodeName, Way> {
+    let mut ways = BTreeMap::new();
+    for node in nodes {
+        let Some(own) = &node.own else { continue };
+        let transport = own.transport.unwrap_or(usual.transport);
+        if (transport == Transport::Lab) != (usual.transport == Transport::Lab) {
+            let message = format!("{} cannot be simulated in a cluster that is not, nor the other way round", node.name);
+            problems.error_with(Code::Contradiction, &node.place, message, "give all nodes `transport: Lab`, or none");
+        }
+        let port = own.port.or(if transport == usual.transport { usual.port } else { None });
+        let credential = own.credential.clone().or_else(|| usual.credential.clone());
+        ways.insert(node.name.clone(), Way { transport, port, credential });
+    }
+    ways
 }
 
 fn nodes(field: Option<&Field>, problems: &mut Problems) -> Vec<Listed> {
@@ -199,7 +220,10 @@ fn nodes(field: Option<&Field>, problems: &mut Problems) -> Vec<Listed> {
                 let problem = Diagnostic::error(Code::DuplicateNode, problems.file(), node.place.clone(), message);
                 problems.push(problem.hint("list every node once").related(twin.place.clone(), "first listed here"));
             }
-            None => listed.push(Listed { name, address, place: node.place.clone() }),
+            None => {
+                let own = item.get("connection").map(|connection| parts::connection(Some(connection), problems));
+                listed.push(Listed { name, address, place: node.place.clone(), own });
+            }
         }
     }
     listed

@@ -1,13 +1,10 @@
 //! What a fleet's file says, and what a cluster's file leaves open until the fleet's is known.
 
 use crate::diagnostic::Diagnostic;
+use drydock_model::connection::Transport;
 use drydock_model::desired::{BitsSource, FailbackMode, Method, Overrun, Suspend, WorkloadPolicy};
-use drydock_model::ids::NodeName;
 use drydock_model::time::Millis;
 use drydock_model::window::{Exclusion, Window};
-use serde::Serialize;
-use std::collections::BTreeMap;
-use std::fmt;
 
 /// What holds for the whole fleet. The default is that of a repository without a `fleet.yaml`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -103,38 +100,4 @@ pub struct RunPart {
     pub wait_for_storage_repair_timeout: Option<Millis>,
     /// `failbackMode`.
     pub failback_mode: Option<FailbackMode>,
-}
-
-/// How a cluster's nodes are reached.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Connection {
-    /// By what.
-    pub transport: Transport,
-    /// At which TCP port; `None` is the transport's own.
-    pub port: Option<u16>,
-    /// The name of a credential in the controller's own configuration.
-    pub credential: Option<String>,
-    /// Where each node is reached: its address, or its name in lower case.
-    pub addresses: BTreeMap<NodeName, String>,
-}
-
-/// By what nodes are reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub enum Transport {
-    /// WinRM.
-    WinRM,
-    /// SSH.
-    SSH,
-    /// A simulated cluster.
-    Lab,
-}
-
-impl fmt::Display for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Transport::WinRM => "WinRM",
-            Transport::SSH => "SSH",
-            Transport::Lab => "Lab",
-        })
-    }
 }

@@ -1,11 +1,12 @@
 //! The parts that a cluster's file and the fleet's defaults have in common.
 
-use super::defaults::{ConnectionPart, RunPart, Transport};
+use super::defaults::{ConnectionPart, RunPart};
 use super::values::{choice, exclusion, forbidden, instant, length, line, media_path, number, window};
 use crate::code::Code;
 use crate::diagnostic::{Place, Problems};
 use crate::similar::nearest;
 use crate::tree::{Node, Scalar, Value};
+use drydock_model::connection::Transport;
 use drydock_model::desired::{BitsSource, FailbackMode, Method, Overrun, Suspend, WorkloadPolicy};
 use drydock_model::ids::ClusterName;
 use drydock_model::time::Millis;

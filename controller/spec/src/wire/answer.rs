@@ -151,3 +151,76 @@ pub struct ValidateAnswer {
     /// What is wrong with them.
     pub problems: Vec<Told>,
 }
+
+/// `drydock doctor -o json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DoctorAnswer {
+    /// `drydock/v1alpha1`.
+    pub api_version: String,
+    /// `ClusterDoctor`.
+    pub kind: String,
+    /// Which cluster.
+    pub cluster: String,
+    /// Whether only what a look needs was judged.
+    pub observe: bool,
+    /// Its nodes, in the order of its file.
+    pub items: Vec<DoctorNode>,
+    /// What is wrong with the nodes beside each other.
+    pub findings: Vec<DoctorFinding>,
+}
+
+/// The walk to one node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DoctorNode {
+    /// Its name.
+    pub name: String,
+    /// How it is reached, in words.
+    pub way: String,
+    /// Every step, in order: name, port, TLS, authentication, shell, PowerShell, modules, rights, facts.
+    pub steps: Vec<DoctorStep>,
+}
+
+/// One step of the walk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DoctorStep {
+    /// `name`, `port`, and so on.
+    pub name: String,
+    /// How it went.
+    pub outcome: DoctorOutcome,
+    /// What was seen, in words.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub saw: Option<String>,
+    /// What a person should mend.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub findings: Vec<DoctorFinding>,
+}
+
+/// How a step went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DoctorOutcome {
+    /// All is well.
+    Fine,
+    /// The way goes on, and something was found.
+    Found,
+    /// The way ends here.
+    Stopped,
+    /// The transport has no such step.
+    NotNeeded,
+    /// The way ended before it.
+    NotReached,
+}
+
+/// Something that a person should mend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DoctorFinding {
+    /// The code of its page in `specs/errors.md`.
+    pub code: String,
+    /// What is the matter.
+    pub what: String,
+    /// What to do first.
+    pub todo: String,
+}

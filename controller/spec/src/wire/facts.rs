@@ -2,15 +2,15 @@
 
 use super::condition::{self, Condition};
 use super::{LEAST, SCHEMA, WireError, text};
+use drydock_model::connection::Connection;
 use drydock_model::desired::Desired;
-use drydock_model::ids::{ClusterName, NodeName, Revision};
+use drydock_model::ids::{ClusterName, Revision};
 use drydock_model::ledger::{Event, Ledger};
 use drydock_model::observed::Observed;
 use drydock_model::plan::{Decision, Remote, Report};
 use drydock_model::time::{Stamp, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// The largest facts that are read. A cluster of 16 nodes, the platform's most, has some 100 KiB; twenty times that is no cluster of ours.
 pub const MOST_BYTES: usize = 2 << 20;
@@ -59,8 +59,8 @@ pub struct Wanted {
     pub revision: Revision,
     /// The last good spec.
     pub desired: Desired,
-    /// How each node is reached.
-    pub addresses: BTreeMap<NodeName, String>,
+    /// How its nodes are reached.
+    pub connection: Connection,
     /// Set while the newest file is bad or gone.
     pub problem: Option<String>,
     /// What the checker warned of.

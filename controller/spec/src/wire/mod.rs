@@ -53,6 +53,7 @@ pub fn schemas() -> Vec<(&'static str, String)> {
     vec![
         ("cluster-facts.schema.json", text::schema::<facts::Facts>()),
         ("cluster-status.schema.json", text::schema::<status::ClusterStatus>()),
+        ("answer-doctor.schema.json", text::schema::<answer::DoctorAnswer>()),
         ("answer-history.schema.json", text::schema::<answer::HistoryAnswer>()),
         ("answer-plan.schema.json", text::schema::<answer::PlanAnswer>()),
         ("answer-status.schema.json", text::schema::<answer::StatusAnswer>()),

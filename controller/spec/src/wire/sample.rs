@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "test data, written out below")]
 
 use super::facts::{Facts, Transition, Wanted};
+use drydock_model::connection::{Connection, Transport};
 use drydock_model::desired::*;
 use drydock_model::fact::{Fact, Gap};
 use drydock_model::ids::*;
@@ -122,7 +123,13 @@ fn wanted() -> Wanted {
         path: "clusters/hospitals/hospital-north.yaml".to_owned(),
         revision: REVISION.parse().unwrap(),
         desired: desired(),
-        addresses: BTreeMap::from([(name("N01"), "n01.north.example".to_owned())]),
+        connection: Connection {
+            transport: Transport::WinRM,
+            port: None,
+            credential: Some("north".to_owned()),
+            addresses: BTreeMap::from([(name("N01"), "n01.north.example".to_owned())]),
+            nodes: BTreeMap::new(),
+        },
         problem: None,
         warnings: vec!["23H2 is out of support since April 2026 (clusters/hospitals/hospital-north.yaml:14)".to_owned()],
     }

@@ -164,6 +164,7 @@ fn the_examples_ask_for_what_they_say() {
                         "T042B",
                     ): "t042b",
                 },
+                nodes: {},
             },
             {
                 "ring": "1",

@@ -16,7 +16,7 @@ fn full() -> ClusterFile {
         metadata: Metadata { name: text("full"), labels: [(text("ring"), text("1"))].into() },
         spec: ClusterShape {
             nodes: [("N01", Some("n01.example")), ("N02", Some("10.0.0.2")), ("N03", None)]
-                .map(|(n, a)| NodeShape { name: text(n), address: a.map(text) })
+                .map(|(n, a)| NodeShape { name: text(n), address: a.map(text), connection: None })
                 .to_vec(),
             connection: Some(ConnectionShape { transport: Some(TransportShape::SSH), port: Some(2_222), credential: Some(text("ops")) }),
             operating_system: OperatingSystemShape { version: None, minimum_build: Some(text("26100.4946")) },
@@ -194,6 +194,7 @@ fn every_field_is_read_and_comes_back() {
                         "N03",
                     ): "n03",
                 },
+                nodes: {},
             },
             {
                 "ring": "1",
@@ -348,4 +349,28 @@ fn a_problem_is_one_line_for_a_log_and_fields_for_a_machine() {
     assert_eq!(problem.to_string(), line);
     let told = serde_json::to_value(problem.told()).unwrap();
     assert_eq!((&told["code"], &told["line"], &told["column"]), (&"DD0312".into(), &11.into(), &3.into()));
+}
+
+#[test]
+fn a_node_may_be_reached_in_another_way_than_the_rest() {
+    let text = "apiVersion: drydock/v1alpha1
+kind: Cluster
+metadata: {name: mixed}
+spec:
+  nodes:
+    - {name: N01}
+    - {name: N02, connection: {transport: SSH}}
+    - {name: N03, connection: {port: 15986, credential: other}}
+  connection: {credential: usual, port: 5986}
+  operatingSystem: {version: 24H2}
+  source: {media: {path: 'D:\\Media\\24H2'}}
+";
+    let spec = accepted(text);
+    let way = |node: &str| {
+        let way = spec.connection.way(&node.parse().unwrap());
+        format!("{} {:?} {:?}", way.transport, way.port, way.credential)
+    };
+    assert_eq!(way("N01"), r#"WinRM Some(5986) Some("usual")"#);
+    assert_eq!(way("N02"), r#"SSH None Some("usual")"#, "a port belongs to its transport");
+    assert_eq!(way("N03"), r#"WinRM Some(15986) Some("other")"#);
 }

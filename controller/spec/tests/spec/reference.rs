@@ -31,7 +31,12 @@ fn documented(section: &str) -> BTreeSet<String> {
 
 #[test]
 fn the_reference_has_every_field_and_no_other() {
-    for (section, schema) in [("A cluster", drydock_spec::schema::cluster()), ("The fleet", drydock_spec::schema::fleet())] {
+    let sections = [
+        ("A cluster", drydock_spec::schema::cluster()),
+        ("The fleet", drydock_spec::schema::fleet()),
+        ("The controller's configuration", drydock_spec::wire::config::schema()),
+    ];
+    for (section, schema) in sections {
         let mut known = BTreeSet::new();
         fields(schema, "", &mut known);
         let documented = documented(section);

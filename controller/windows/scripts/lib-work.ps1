@@ -1,0 +1,356 @@
+# What runs detached on the node: SYSTEM scheduled tasks named by their entry, and their files under ProgramData.
+#   <EPOCH.NONCE-SEQ>\values.json   written by orders only, under the mutex: what is asked
+#   <EPOCH.NONCE-SEQ>\state.json    written by the task while it lives: how far it came
+#   <EPOCH.NONCE-SEQ>\task.ps1      constant text, gone when the task has ended
+#   <EPOCH.NONCE-SEQ>\log.txt       for people
+# Never below C:\Windows\Temp, which a feature update empties.
+
+# Folders of ended work that are kept for people.
+function Get-KeptFolders { 8 }
+# How long after its acceptance a task may begin; the scheduler starts it at once or not at all.
+function Get-BeginLimitMs { 120000 }
+# How long a requested restart may take before the node counts as not going down.
+function Get-ShutdownLimitMs { 600000 }
+# The longest that a worker works: twice what was ever reported of a feature update.
+function Get-WorkerLimitMs { 14400000 }
+# How long a worker that was told to stop may go on before it is ended.
+function Get-ToldLimitMs { 120000 }
+
+function Get-WorkRoot { Join-Path $env:ProgramData 'Drydock' }
+function Get-WorkFolder([string]$Place) { Join-Path (Get-WorkRoot) ($Place -replace '/', '-') }
+
+# The root, for Administrators and SYSTEM only. One that was there before us and is a link, or was somebody else's, is not trusted with what SYSTEM runs.
+function New-WorkFolder([string]$Place) {
+    $root = Get-WorkRoot
+    if (-not (Test-Path -LiteralPath $root)) { [void](New-Item -ItemType Directory -Path $root) }
+    if (((Get-Item -LiteralPath $root -Force).Attributes -band [System.IO.FileAttributes]::ReparsePoint) -ne 0) { throw (New-Fault DrydockForeignFolder 'ProgramData\Drydock is a link') }
+    Protect-Folder $root
+    $folder = Get-WorkFolder $Place
+    # Whatever lies there is of an order that did not come to its record, or of somebody else.
+    if (Test-Path -LiteralPath $folder) { Remove-Item -LiteralPath $folder -Recurse -Force }
+    [void](New-Item -ItemType Directory -Path $folder)
+    $folder
+}
+
+# Written beside, flushed, and put in place in one step: a reader sees the old or the new, never a half.
+function Write-JsonFile([string]$Path, $Value) {
+    $bytes = [System.Text.Encoding]::ASCII.GetBytes((ConvertTo-WireJson $Value))
+    $beside = "$Path.new"
+    $file = New-Object System.IO.FileStream($beside, [System.IO.FileMode]::Create, [System.IO.FileAccess]::Write, [System.IO.FileShare]::None)
+    try { $file.Write($bytes, 0, $bytes.Length); $file.Flush($true) } finally { $file.Dispose() }
+    if (-not [System.IO.File]::Exists($Path)) { [System.IO.File]::Move($beside, $Path); return }
+    # A reader may hold the old one for a moment.
+    for ($try = 0; $true; $try++) {
+        try { [System.IO.File]::Replace($beside, $Path, [System.Management.Automation.Language.NullString]::Value); return } catch { if ($try -ge 20) { throw } }
+        Start-Sleep -Milliseconds 50
+    }
+}
+
+# Nothing when there is no such file. One that does not read is damage, and damage is an error. While a file is put in place Windows may show none for a
+# moment (Microsoft: ReplaceFile), or one that cannot be opened.
+function Read-JsonFile([string]$Path) {
+    $text = $null
+    for ($try = 0; $null -eq $text; $try++) {
+        try { $text = Read-Text $Path } catch [System.IO.IOException] { if ($try -ge 10) { throw } }
+        if ($null -eq $text) {
+            if ($try -ge 10 -or -not ([System.IO.File]::Exists($Path) -or [System.IO.File]::Exists("$Path.new"))) { return $null }
+            Start-Sleep -Milliseconds 20
+        }
+    }
+    try { $value = ConvertFrom-Json -InputObject $text } catch { throw (New-Fault DrydockDamagedState "$Path does not read") }
+    if ($value -isnot [System.Management.Automation.PSCustomObject]) { throw (New-Fault DrydockDamagedState "$Path does not read") }
+    $value
+}
+
+function Read-Text([string]$Path) {
+    if (-not [System.IO.File]::Exists($Path)) { return $null }
+    $share = [System.IO.FileShare]::ReadWrite -bor [System.IO.FileShare]::Delete
+    $file = New-Object System.IO.FileStream($Path, [System.IO.FileMode]::Open, [System.IO.FileAccess]::Read, $share)
+    try {
+        if ($file.Length -gt 65536) { throw (New-Fault DrydockDamagedState "$Path is too long") }
+        (New-Object System.IO.StreamReader($file)).ReadToEnd()
+    } finally { $file.Dispose() }
+}
+
+# For people only: a line that cannot be written is lost, and work goes on.
+function Write-Log([string]$Folder, [string]$Text) {
+    $line = (Format-Instant ([datetime]::UtcNow)) + ' ' + ($Text -replace '[^\x20-\x7e]', '?') + "`r`n"
+    $bytes = [System.Text.Encoding]::ASCII.GetBytes($line)
+    try {
+        $file = New-Object System.IO.FileStream((Join-Path $Folder 'log.txt'), [System.IO.FileMode]::Append, [System.IO.FileAccess]::Write, [System.IO.FileShare]::ReadWrite)
+        try { $file.Write($bytes, 0, $bytes.Length) } finally { $file.Dispose() }
+    } catch { Write-Verbose "log: $($_.Exception.Message)" }
+}
+
+# All entries that left a folder here: place, folder, values, state.
+function Get-Works {
+    $root = Get-WorkRoot
+    if (-not (Test-Path -LiteralPath $root)) { return }
+    foreach ($item in @(Get-ChildItem -LiteralPath $root)) {
+        if ($item.Name -cnotmatch '\A[0-9]{1,10}\.[a-z0-9-]{1,64}-[0-9]{1,10}\z') { continue }
+        $values = Read-JsonFile (Join-Path $item.FullName 'values.json')
+        if ($null -eq $values) { continue }
+        @{ name = $item.Name; folder = $item.FullName; values = $values; state = Read-JsonFile (Join-Path $item.FullName 'state.json'); written = $item.LastWriteTimeUtc }
+    }
+}
+
+function Test-Alive($Work, [string]$Boot) {
+    $state = $Work.state
+    if ($null -eq $state -or $state.boot -cne $Boot) { return $false }
+    if ($state.pid -ne 0) { return Test-ExactProcess $state.pid $state.start }
+    # The scheduler was asked, and the task has not said who it is yet: it may still come, unless the scheduler says that it has ended.
+    $age = (Get-UpMs) - $state.up
+    if ($age -ge (Get-BeginLimitMs)) { return $false }
+    if ($age -lt 10000) { return $true }
+    try { (Get-Word (Get-ScheduledTask -TaskPath '\Drydock\' -TaskName "$($Work.values.kind)-$($Work.name)").State @{ '2' = 'Queued'; '4' = 'Running' }) -cin 'Queued', 'Running' }
+    catch { $false }
+}
+
+# The folder of the newest Install, or nothing.
+function Get-InstallWork {
+    $newest = $null
+    foreach ($work in @(Get-Works)) {
+        if ($work.values.kind -cne 'install' -or $null -eq $work.state) { continue }
+        if ($null -eq $newest) { $newest = $work; continue }
+        $order = Compare-Place $work.values.place $newest.values.place
+        if ($order -eq 'Greater' -or ($order -eq 'None' -and $work.written -gt $newest.written)) { $newest = $work }
+    }
+    $newest
+}
+
+# The worker in the shape in which it goes over the wire, or nothing. After any boot it only reports.
+function Get-Worker {
+    $work = Get-InstallWork
+    if ($null -eq $work) { return $null }
+    $boot = Get-BootId
+    $state = $work.state
+    $worker = [ordered]@{
+        place = $work.values.place; target = $work.values.target; attempt = [int]$work.values.attempt; state = $state.state
+        percent = [int]$state.percent; code = [long]$state.code; doing = "$($state.doing)"; alive = (Test-Alive $work $boot)
+    }
+    if ($worker.state -ceq 'Staging' -and $worker.alive) {
+        $percent = Get-SetupPercent
+        if ($null -ne $percent -and $percent -ge 0 -and $percent -le 100) { $worker.percent = [int]$percent }
+    }
+    # Its last word is written after its last act.
+    if ($worker.state -cnotin 'Downloading', 'Staging') { $worker.alive = $false }
+    if ($worker.state -ceq 'Staged') {
+        if ($state.boot -cne $boot -and (Test-StagingSpent $work)) {
+            $worker.state = 'Failed'
+            $worker.code = 0x80242014L
+            $worker.doing = 'restarting'
+        }
+    }
+    $worker
+}
+
+# After a restart without commit the update agent's history shows this code for the update that was staged (a public project's notes on unattended
+# in-place upgrades): what is staged is then of no use. Where the history cannot be read, the state file's word stands.
+function Test-StagingSpent($Work) {
+    $update = "$(Get-PropertyOrNull $Work.state 'updateId')"
+    if ($update -eq '') { return $false }
+    $commit = (Get-Memory).commit
+    if ($null -ne $commit -and $commit.target -ceq $Work.values.target -and $commit.attempt -eq $Work.values.attempt) { return $false }
+    try {
+        $searcher = (New-UpdateObject 'Session').CreateUpdateSearcher()
+        $count = [Math]::Min(50, [int]$searcher.GetTotalHistoryCount())
+        if ($count -eq 0) { return $false }
+        foreach ($entry in $searcher.QueryHistory(0, $count)) {
+            # The newest of this update decides; history comes newest first.
+            if ("$($entry.UpdateIdentity.UpdateID)" -eq $update) { return ([long]$entry.HResult -band 0xFFFFFFFFL) -eq 0x80242014L }
+        }
+    } catch { return $false }
+    $false
+}
+
+# Whether a detached script of an earlier order is at work in this boot, or the node is about to go down.
+function Test-Busy([string]$Boot) {
+    foreach ($work in @(Get-Works)) {
+        $state = $work.state
+        if ($null -eq $state -or $work.values.kind -ceq 'install' -or $state.boot -cne $Boot) { continue }
+        if ($state.state -cnotin 'Accepted', 'Committing', 'Committed', 'Restarting') { continue }
+        if ($work.values.kind -ceq 'restart' -and (Test-Alive $work $Boot)) { return $true }
+        if ($state.state -ceq 'Restarting' -and (Get-UpMs) - $state.up -lt (Get-ShutdownLimitMs)) { return $true }
+    }
+    $false
+}
+
+# Tells the worker to stop, and ends it when it was told long ago (it may be inside a call of the update agent that takes hours).
+function Request-WorkerEnd($Worker) {
+    $work = Get-InstallWork
+    $told = Get-PropertyOrNull $work.values 'toldUp'
+    if ($null -eq $told) {
+        $work.values | Add-Member -NotePropertyName toldUp -NotePropertyValue (Get-UpMs)
+        Write-JsonFile (Join-Path $work.folder 'values.json') $work.values
+        Write-Log $work.folder 'a Return was heard: told to stop'
+        return
+    }
+    if ((Get-UpMs) - $told -le (Get-ToldLimitMs)) { return }
+    Write-Log $work.folder 'did not stop when told: ended'
+    # The scheduler ends what it started; the process is ended by itself where the scheduler does not know it any more.
+    try { Stop-ScheduledTask -TaskPath '\Drydock\' -TaskName "install-$($work.name)" } catch { Write-Verbose 'no task' }
+    Stop-ExactProcess ([int]$work.state.pid) ([long]$work.state.start)
+    Stop-Setup $work.state
+}
+
+# The setup program that a worker started, by recorded id and start; its own helpers end with it or by their names.
+function Stop-Setup($State) {
+    $id = Get-PropertyOrNull $State 'setupPid'
+    if ($null -eq $id -or [int]$id -eq 0) { return }
+    Stop-ExactProcess ([int]$id) ([long]$State.setupStart)
+    Stop-SetupHelpers
+}
+
+# Boot entries that would go on with a staged upgrade at the next restart: their identifiers. Labels are localised, identifiers and paths are not.
+function Get-StagedBootEntries {
+    $lines = @(& (Get-SystemProgram 'bcdedit.exe') /enum osloader /v)
+    if ($LASTEXITCODE -ne 0) { throw (New-Fault DrydockBcdedit "bcdedit.exe: exit code $LASTEXITCODE") }
+    $id = $null
+    $found = @()
+    foreach ($line in $lines) {
+        if ("$line".Trim() -eq '') { $id = $null }
+        elseif ($null -eq $id -and "$line" -match '(\{[0-9a-fA-F-]{36}\})') { $id = $Matches[1] }
+        if ($null -ne $id -and "$line" -like '*$WINDOWS.~BT\NewOS*' -and $found -notcontains $id) { $found += $id }
+    }
+    $found
+}
+
+function Get-SetupFolder { Join-Path $env:SystemDrive '$WINDOWS.~BT' }
+
+# Whether setup's part before the restart is done: its log says so, or a boot entry goes on with it. Its exit code is never asked: which one means
+# success is not documented. (A public project that drives unattended upgrades looks at both.)
+function Test-MediaStaged([datetime]$Since) {
+    $log = Join-Path (Get-SetupFolder) (Join-Path 'Sources' (Join-Path 'Panther' 'setupact.log'))
+    if ((Test-Path -LiteralPath $log) -and (Get-Item -LiteralPath $log -Force).LastWriteTimeUtc -ge $Since) {
+        if (@(Select-String -LiteralPath $log -SimpleMatch 'Finalize: Reporting result value: [0x0]').Count -gt 0) { return $true }
+    }
+    @(Get-StagedBootEntries).Count -gt 0
+}
+
+function Remove-StagedBits {
+    foreach ($id in @(Get-StagedBootEntries)) { [void]@(& (Get-SystemProgram 'bcdedit.exe') /delete $id) }
+    if (@(Get-StagedBootEntries).Count -gt 0) { throw (New-Fault DrydockStillStaged 'a boot entry of the staged upgrade is still there') }
+    $bits = Get-SetupFolder
+    # Some of it may be open; without its boot entry the rest does nothing.
+    if (Test-Path -LiteralPath $bits) { Remove-Item -LiteralPath $bits -Recurse -Force -ErrorAction SilentlyContinue }
+}
+
+# Takes away what is staged and was not committed, so that no later restart goes on with it. Nothing where a worker lives or a commit was made.
+# What Windows Update staged is inert without its commit; what setup staged from media has a boot entry of its own, which must go.
+function Clear-Staged($Memory) {
+    $work = Get-InstallWork
+    if ($null -eq $work -or "$(Get-PropertyOrNull $work.state 'cleaned')" -eq 'True') { return }
+    $commit = $Memory.commit
+    if ($null -ne $commit -and $commit.target -ceq $work.values.target -and $commit.attempt -eq $work.values.attempt) { return }
+    if ($work.state.state -cin 'Downloading', 'Staging' -and (Test-Alive $work (Get-BootId))) { return }
+    if ($work.values.source -ceq 'Media') {
+        if ($work.state.boot -ceq (Get-BootId)) { Stop-Setup $work.state }
+        Remove-StagedBits
+    }
+    $state = $work.state
+    if ($state.state -cin 'Staged', 'Downloading', 'Staging') { $state.state = 'Cancelled' }
+    $state | Add-Member -NotePropertyName cleaned -NotePropertyValue $true -Force
+    Write-JsonFile (Join-Path $work.folder 'state.json') $state
+    Write-Log $work.folder 'taken away: what was staged and not committed'
+}
+
+# Registers and starts the task of an entry. The text is constant; everything that differs lies in values.json beside it.
+function Start-Work([string]$Kind, [string]$Place, [string]$TaskSource, [string[]]$TaskLibraries, $Values, $State) {
+    $folder = New-WorkFolder $Place
+    Write-JsonFile (Join-Path $folder 'values.json') $Values
+    Write-JsonFile (Join-Path $folder 'state.json') $State
+    $script = Join-Path $folder 'task.ps1'
+    $text = ($TaskLibraries -join "`r`n") + "`r`n& {`r`n" + $TaskSource + "`r`n} -Folder (Get-Location).ProviderPath`r`n"
+    [System.IO.File]::WriteAllText($script, $text, [System.Text.Encoding]::ASCII)
+    $name = $Kind + '-' + ($Place -replace '/', '-')
+    # Constant, and no script file in the sense of an execution policy: a Group Policy that asks for signatures overrides -ExecutionPolicy Bypass.
+    $argument = '-NoProfile -NonInteractive -Command "& ([scriptblock]::Create([System.IO.File]::ReadAllText(''task.ps1'')))"'
+    $action = New-ScheduledTaskAction -Execute (Get-SystemProgram 'powershell.exe') -Argument $argument -WorkingDirectory $folder
+    $principal = New-ScheduledTaskPrincipal -UserId 'SYSTEM' -LogonType ServiceAccount -RunLevel Highest
+    # No time limit (Microsoft: ExecutionTimeLimit, PT0S); priority 4 is that of an ordinary program, 7 (the default) slows disk and memory down.
+    $settings = New-ScheduledTaskSettingsSet -ExecutionTimeLimit ([TimeSpan]::Zero) -AllowStartIfOnBatteries -DontStopIfGoingOnBatteries -MultipleInstances IgnoreNew -Priority 4
+    [void](Register-ScheduledTask -TaskPath '\Drydock\' -TaskName $name -Action $action -Principal $principal -Settings $settings)
+    Start-ScheduledTask -TaskPath '\Drydock\' -TaskName $name
+}
+
+# Tasks and scripts of work that has ended, and folders beyond those that are kept. The newest Install is what a Restart needs.
+function Clear-OldWork {
+    $boot = Get-BootId
+    $newest = Get-InstallWork
+    $ended = @(Get-Works | Where-Object { -not (Test-Alive $_ $boot) } | Sort-Object { $_.written } -Descending)
+    foreach ($work in $ended) { Remove-WorkTask $work }
+    foreach ($work in @($ended | Select-Object -Skip (Get-KeptFolders))) {
+        if ($null -ne $newest -and $newest.name -ceq $work.name) { continue }
+        Remove-Item -LiteralPath $work.folder -Recurse -Force -ErrorAction SilentlyContinue
+    }
+}
+
+# Work that could not be started leaves nothing.
+function Remove-Work([string]$Place) {
+    $name = $Place -replace '/', '-'
+    foreach ($kind in 'install', 'restart') {
+        try { Unregister-ScheduledTask -TaskPath '\Drydock\' -TaskName "$kind-$name" -Confirm:$false } catch { Write-Verbose "no task $kind-$name" }
+    }
+    $folder = Get-WorkFolder $Place
+    if (Test-Path -LiteralPath $folder) { Remove-Item -LiteralPath $folder -Recurse -Force }
+}
+
+function Remove-WorkTask($Work) {
+    $script = Join-Path $Work.folder 'task.ps1'
+    if (-not (Test-Path -LiteralPath $script)) { return }
+    Unregister-ScheduledTask -TaskPath '\Drydock\' -TaskName "$($Work.values.kind)-$($Work.name)" -Confirm:$false -ErrorAction SilentlyContinue
+    Remove-Item -LiteralPath $script -Force -ErrorAction SilentlyContinue
+}
+
+# Asks Windows to restart in five seconds, so that the answer still gets out. 1115 says that it goes down already, 1190 that it was told
+# so before (Microsoft: System error codes, ERROR_SHUTDOWN_IN_PROGRESS and ERROR_SHUTDOWN_IS_SCHEDULED).
+# (Microsoft: shutdown command; reason 2:3 is an upgrade of the operating system, 2:4 its reconfiguration, both planned.)
+function Invoke-Shutdown([string]$Reason, [string]$Comment) {
+    [void]@(& (Get-SystemProgram 'shutdown.exe') /r /t 5 /d $Reason /c $Comment)
+    if ($LASTEXITCODE -notin 0, 1115, 1190) { throw (New-Fault DrydockShutdown "shutdown.exe: exit code $LASTEXITCODE") }
+}
+
+# The task says who it is. Nothing unless it may begin: once, in the boot in which it was asked for, and soon after.
+function Enter-Work([string]$Folder, [string[]]$From) {
+    # Whoever asked for the task holds the mutex for a moment yet; Busy is a receipt, what was claimed has a folder.
+    for ($try = 1; $try -le 4; $try++) {
+        $claimed = Invoke-Alone (Get-MachineUuid) { Set-WorkOwner $Folder $From }
+        if ($null -eq $claimed) { return $null }
+        if ($claimed.Contains('folder')) { return $claimed }
+    }
+    $null
+}
+
+function Set-WorkOwner([string]$Folder, [string[]]$From) {
+    $values = Read-JsonFile (Join-Path $Folder 'values.json')
+    $state = Read-JsonFile (Join-Path $Folder 'state.json')
+    if ($null -eq $values -or $null -eq $state) { return $null }
+    if ($state.boot -cne (Get-BootId) -or $state.pid -ne 0 -or $From -cnotcontains $state.state) { return $null }
+    if ((Get-UpMs) - $state.up -ge (Get-BeginLimitMs)) { return $null }
+    $state.pid = $PID
+    $state.start = (Get-Process -Id $PID).StartTime.ToUniversalTime().Ticks
+    Write-JsonFile (Join-Path $Folder 'state.json') $state
+    @{ folder = $Folder; values = $values; state = $state; name = (Split-Path $Folder -Leaf) }
+}
+
+# Why detached work must not go on, or nothing. What was asked is read again each time: another order may have taken the work over.
+function Get-StopReason($Work) {
+    $Work.values = Read-JsonFile (Join-Path $Work.folder 'values.json')
+    $place = $Work.values.place
+    $memory = Get-Memory
+    if ($null -ne (Get-PropertyOrNull $Work.values 'toldUp')) { return 'a Return was heard' }
+    if ($null -ne $memory.cancelled -and (Compare-Place $memory.cancelled $place) -ceq 'Greater') { return "Cancel $($memory.cancelled)" }
+    if ($null -ne $memory.consumed -and (Compare-Place $memory.consumed.place $place) -ceq 'Greater') { return "newer order $($memory.consumed.place)" }
+    $vacate = ''
+    if ($null -ne $memory.marker) { $vacate = $memory.marker.vacate }
+    if ($vacate -cne "$($Work.values.vacate)") { return "marker '$vacate' instead of '$($Work.values.vacate)'" }
+    $null
+}
+
+function Set-WorkState($Work, [string]$State, [string]$Doing, [long]$Code = 0) {
+    $Work.state.state = $State
+    $Work.state.doing = $Doing
+    $Work.state.code = $Code
+    Write-JsonFile (Join-Path $Work.folder 'state.json') $Work.state
+    Write-Log $Work.folder ('{0}: {1}{2}' -f $State, $Doing, $(if ($Code -ne 0) { ' 0x{0:X8}' -f $Code }))
+}

@@ -1,0 +1,46 @@
+# Restarts this node, so that written registry values take effect.
+[CmdletBinding()]
+param(
+    [Parameter(Mandatory = $true)][ValidatePattern('\A[a-z0-9-]{1,63}\z')][string]$EntryCluster,
+    [Parameter(Mandatory = $true)][ValidateRange(0L, 4294967295L)][long]$EpochNumber,
+    [Parameter(Mandatory = $true)][ValidatePattern('\A[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?\z')][string]$EpochNonce,
+    [Parameter(Mandatory = $true)][ValidateRange(0L, 4294967295L)][long]$Seq,
+    [Parameter(Mandatory = $true)][ValidatePattern('\A[A-Z0-9-]{1,15}\z')][string]$NodeName,
+    [Parameter(Mandatory = $true)][ValidatePattern('\A[a-z0-9-]{1,64}\z')][string]$Machine,
+    [Parameter(Mandatory = $true)][ValidatePattern('\A[a-z0-9-]{1,64}\z')][string]$ClusterId,
+    [Parameter(Mandatory = $true)][ValidatePattern('\A[a-z0-9-]{1,64}\z')][string]$ClusterNode,
+    [ValidatePattern('\A[a-z0-9-]{0,64}\z')][string]$Boot = '',
+    [ValidateRange(-1L, 9007199254740991L)][long]$NotAfterMs = -1,
+    [Parameter(Mandatory = $true)][ValidatePattern('\A[0-9a-f]{64}\z')][string]$Digest,
+    [ValidatePattern('\A(Any|Absent|[0-9]{1,10}\.[a-z0-9-]{1,64}/[0-9]{1,10})\z')][string]$ExpectMarker = 'Any',
+    [bool]$ExpectOthersUp = $false,
+    [ValidateSet('Any', 'Settled', 'OwnDamageOnly')][string]$ExpectStorage = 'Any',
+    [ValidatePattern('\A([0-9]{1,6}\.[0-9]{1,6})?\z')][string]$ExpectBuild = '',
+    [bool]$ExpectQuorum = $false,
+    [Parameter(Mandatory = $true)][ValidatePattern('\A2[234]H2( \([0-9]{5}\.[0-9]{1,6} or later\))?\z')][string]$Target,
+    [Parameter(Mandatory = $true)][ValidateRange(0, 255)][int]$Attempt
+)
+Set-StrictMode -Version 2.0
+$ErrorActionPreference = 'Stop'
+
+Invoke-Order (New-Order -Step 'Reboot' @PSBoundParameters) {
+    param($Order, $Memory)
+    Set-ConsumedPhase $Order.place 'Started'
+    Save-Memory
+    $state = [ordered]@{ state = 'Restarting'; boot = Get-BootId; up = Get-UpMs; pid = 0; start = 0L; code = 0L; doing = 'restarting' }
+    try {
+        Clear-OldWork
+        $folder = New-WorkFolder $Order.place
+        Write-JsonFile (Join-Path $folder 'values.json') ([ordered]@{ kind = 'reboot'; place = $Order.place; target = $Order.target; attempt = $Order.attempt })
+        Write-JsonFile (Join-Path $folder 'state.json') $state
+        Invoke-Shutdown 'p:2:4' "Drydock $($Order.place)"
+    } catch {
+        $why = Get-PlatformWords $_
+        # Without its folder nothing says that a restart is under way.
+        Remove-Work $Order.place
+        Set-ConsumedPhase $Order.place 'PlatformRefused'
+        Save-Memory
+        return New-Receipt 'PlatformRefused' $null $why $null
+    }
+    New-Receipt 'Started' $null $null $null
+}

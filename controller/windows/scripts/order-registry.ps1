@@ -1,0 +1,47 @@
+# Writes the registry values that the upgrade articles ask for before a node is upgraded (Microsoft: Upgrade Azure Stack HCI, version 22H2 via PowerShell;
+# Azure Local supportability: live migrations may fail). They take effect at the next restart.
+[CmdletBinding()]
+param(
+    [Parameter(Mandatory = $true)][ValidatePattern('\A[a-z0-9-]{1,63}\z')][string]$EntryCluster,
+    [Parameter(Mandatory = $true)][ValidateRange(0L, 4294967295L)][long]$EpochNumber,
+    [Parameter(Mandatory = $true)][ValidatePattern('\A[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?\z')][string]$EpochNonce,
+    [Parameter(Mandatory = $true)][ValidateRange(0L, 4294967295L)][long]$Seq,
+    [Parameter(Mandatory = $true)][ValidatePattern('\A[A-Z0-9-]{1,15}\z')][string]$NodeName,
+    [Parameter(Mandatory = $true)][ValidatePattern('\A[a-z0-9-]{1,64}\z')][string]$Machine,
+    [Parameter(Mandatory = $true)][ValidatePattern('\A[a-z0-9-]{1,64}\z')][string]$ClusterId,
+    [Parameter(Mandatory = $true)][ValidatePattern('\A[a-z0-9-]{1,64}\z')][string]$ClusterNode,
+    [ValidatePattern('\A[a-z0-9-]{0,64}\z')][string]$Boot = '',
+    [ValidateRange(-1L, 9007199254740991L)][long]$NotAfterMs = -1,
+    [Parameter(Mandatory = $true)][ValidatePattern('\A[0-9a-f]{64}\z')][string]$Digest,
+    [ValidatePattern('\A(Any|Absent|[0-9]{1,10}\.[a-z0-9-]{1,64}/[0-9]{1,10})\z')][string]$ExpectMarker = 'Any',
+    [bool]$ExpectOthersUp = $false,
+    [ValidateSet('Any', 'Settled', 'OwnDamageOnly')][string]$ExpectStorage = 'Any',
+    [ValidatePattern('\A([0-9]{1,6}\.[0-9]{1,6})?\z')][string]$ExpectBuild = '',
+    [bool]$ExpectQuorum = $false,
+    [Parameter(Mandatory = $true)][ValidatePattern('\A2[234]H2( \([0-9]{5}\.[0-9]{1,6} or later\))?\z')][string]$Target,
+    [Parameter(Mandatory = $true)][ValidateRange(0, 255)][int]$Attempt,
+    [Parameter(Mandatory = $true)][bool]$SmallAllocations
+)
+Set-StrictMode -Version 2.0
+$ErrorActionPreference = 'Stop'
+
+$named = @{} + $PSBoundParameters
+$named.Remove('SmallAllocations')
+Invoke-Order (New-Order -Step 'WriteRegistry' @named) {
+    param($Order, $Memory)
+    Set-MemoryText 'RegistryWritten' (Get-BootId)
+    Set-ConsumedPhase $Order.place 'Started'
+    Save-Memory
+    try {
+        Set-RegistryZero (Get-RefsKey) 'RefsEnableMetadataValidation'
+        if ($SmallAllocations) { Set-RegistryZero (Get-VidKey) 'SkipSmallLocalAllocations' }
+    } catch {
+        $why = Get-PlatformWords $_
+        Set-ConsumedPhase $Order.place 'PlatformRefused'
+        Save-Memory
+        return New-Receipt 'PlatformRefused' $null $why $null
+    }
+    Set-ConsumedPhase $Order.place 'Ended'
+    Save-Memory
+    New-Receipt 'Applied' $null $null $null
+}

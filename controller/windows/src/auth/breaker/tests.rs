@@ -1,0 +1,164 @@
+use super::record::file_name;
+use super::*;
+use drydock_model::time::Timestamp;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+struct Bench {
+    now: AtomicI64,
+}
+
+impl Instruments for Bench {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.now.load(Ordering::SeqCst))
+    }
+    fn dice(&self) -> u64 {
+        4
+    }
+}
+
+struct Scene {
+    folder: tempfile::TempDir,
+    clock: Arc<Bench>,
+    breaker: Arc<Breaker>,
+    rejected: Refusal,
+    wrong: Refusal,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(Bench { now: AtomicI64::new(0) });
+        let breaker = Arc::new(Breaker::new(folder.path(), clock.clone()).unwrap());
+        Self { folder, clock, breaker, rejected: Refusal::Rejected("svc".into()), wrong: Refusal::WrongSecret("svc".into()) }
+    }
+
+    fn restart(&mut self) {
+        self.breaker = Arc::new(Breaker::new(self.folder.path(), self.clock.clone()).unwrap());
+    }
+
+    fn minutes(&self, n: i64) {
+        self.clock.now.fetch_add(n * 60_000, Ordering::SeqCst);
+    }
+
+    async fn admit(&self, print: u8, node: &str) -> Result<Pass, Held> {
+        self.breaker.admit("svc", [print; 32], node, Instant::now() + Duration::from_millis(20)).await
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_secret_is_tried_once_in_thirty_minutes_and_five_times_at_most_also_across_restarts() {
+    let mut scene = Scene::new();
+    scene.admit(1, "A").await.ok().unwrap().refused(&scene.wrong);
+    let mut logons = 0;
+    for _ in 0..100 {
+        scene.minutes(10);
+        scene.restart();
+        for node in ["A", "B", "C"] {
+            if let Ok(pass) = scene.admit(1, node).await {
+                logons += 1;
+                pass.refused(&scene.wrong);
+            }
+        }
+    }
+    assert_eq!(logons, 5);
+    assert!(matches!(scene.admit(1, "A").await, Err(Held::Exhausted { .. })));
+    assert_eq!(scene.breaker.standings().len(), 1);
+    Breaker::retry(scene.folder.path(), "svc", &*scene.clock).unwrap();
+    scene.admit(1, "A").await.ok().unwrap().accepted();
+    assert_eq!(scene.breaker.standings(), []);
+    assert!(scene.admit(1, "B").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_new_credential_logs_on_once_alone_before_the_others_use_it() {
+    let scene = Scene::new();
+    let first = scene.admit(1, "A").await.ok().unwrap();
+    assert!(matches!(scene.admit(1, "B").await, Err(Held::First { .. })));
+    first.accepted();
+    let (b, c) = (scene.admit(1, "B").await, scene.admit(1, "C").await);
+    assert!(b.is_ok() && c.is_ok(), "two at once");
+    assert!(scene.admit(1, "D").await.is_err(), "and not three");
+    drop((b, c));
+    let changed = scene.admit(2, "B").await.ok().unwrap();
+    assert!(matches!(scene.admit(2, "C").await, Err(Held::First { .. })));
+    drop(changed);
+    assert!(scene.admit(2, "C").await.is_ok(), "a pass that was dropped taught nothing and blocks nobody");
+}
+
+#[tokio::test]
+async fn a_changed_secret_is_tried_at_once_also_after_a_restart() {
+    let mut scene = Scene::new();
+    scene.admit(1, "A").await.ok().unwrap().refused(&scene.wrong);
+    scene.restart();
+    assert!(scene.admit(1, "A").await.is_err());
+    scene.restart();
+    assert!(scene.admit(2, "A").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_node_that_refuses_what_another_accepts_is_held_back_alone() {
+    let scene = Scene::new();
+    scene.admit(1, "A").await.ok().unwrap().accepted();
+    scene.admit(1, "B").await.ok().unwrap().refused(&scene.rejected);
+    assert!(matches!(scene.admit(1, "B").await, Err(Held::Node { .. })));
+    let judge = scene.admit(1, "C").await.ok().unwrap();
+    assert!(matches!(scene.admit(1, "A").await, Err(Held::First { .. })), "the judging logon is alone");
+    judge.accepted();
+    assert!(scene.admit(1, "A").await.is_ok());
+    scene.minutes(31);
+    assert!(scene.admit(1, "B").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_secret_that_two_nodes_refuse_opens_the_breaker() {
+    let scene = Scene::new();
+    scene.admit(1, "A").await.ok().unwrap().accepted();
+    scene.admit(1, "B").await.ok().unwrap().refused(&scene.rejected);
+    scene.admit(1, "C").await.ok().unwrap().refused(&scene.rejected);
+    assert!(matches!(scene.admit(1, "A").await, Err(Held::Until { .. })));
+}
+
+#[tokio::test]
+async fn a_refusal_that_does_not_blame_the_secret_opens_nothing() {
+    let scene = Scene::new();
+    scene.admit(1, "A").await.ok().unwrap().refused(&Refusal::ClockSkew);
+    scene.admit(1, "A").await.ok().unwrap().refused(&Refusal::Directory("down".into()));
+    assert!(scene.admit(1, "A").await.is_ok());
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_counts_as_refused_now_and_a_clock_set_back_holds_no_longer_than_the_pause() {
+    let scene = Scene::new();
+    fs::write(scene.folder.path().join("svc.json"), "{").unwrap();
+    assert!(matches!(scene.admit(1, "A").await, Err(Held::Until { .. })));
+    scene.minutes(-600);
+    assert!(scene.admit(1, "A").await.is_ok());
+}
+
+#[tokio::test]
+async fn two_processes_count_together_and_both_hear_a_persons_word() {
+    let scene = Scene::new();
+    let other = Arc::new(Breaker::new(scene.folder.path(), scene.clock.clone()).unwrap());
+    let ask = async |breaker: &Arc<Breaker>| breaker.admit("svc", [1; 32], "A", Instant::now() + Duration::from_millis(20)).await;
+    ask(&scene.breaker).await.ok().unwrap().refused(&scene.wrong);
+    let mut logons = 0;
+    for _ in 0..20 {
+        assert!(ask(&other).await.is_err());
+        scene.minutes(31);
+        for breaker in [&scene.breaker, &other] {
+            if let Ok(pass) = ask(breaker).await {
+                logons += 1;
+                pass.refused(&scene.wrong);
+            }
+        }
+    }
+    assert_eq!(logons, 5);
+    Breaker::retry(scene.folder.path(), "svc", &*scene.clock).unwrap();
+    ask(&other).await.ok().unwrap().accepted();
+    ask(&scene.breaker).await.ok().unwrap().accepted();
+}
+
+#[test]
+fn a_credentials_name_cannot_leave_the_folder() {
+    assert_eq!(file_name("../a B"), "%2E%2E%2Fa%20%42");
+}

@@ -1,0 +1,102 @@
+//! What the doctor finds, each with its page in `specs/errors.md` and the first thing to do about it.
+
+use crate::auth::{Held, Refusal};
+use crate::error::SessionError;
+
+/// Something that a person should mend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The code of its page.
+    pub code: &'static str,
+    /// What is the matter.
+    pub what: String,
+    /// What to do, in a line.
+    pub todo: String,
+}
+
+/// Codes of what only the doctor finds; those of sessions are [`SessionError::code`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// A module or a command is missing.
+    Command,
+    /// The account lacks a right.
+    Right,
+    /// A fact cannot be read.
+    Fact,
+    /// Another machine answers.
+    Machine,
+    /// The nodes are not one cluster.
+    Cluster,
+    /// It works today, and will not later.
+    Later,
+}
+
+impl Code {
+    /// All of them.
+    pub const ALL: [Code; 6] = [Code::Command, Code::Right, Code::Fact, Code::Machine, Code::Cluster, Code::Later];
+
+    /// `DD0611` to `DD0616`.
+    pub fn text(self) -> &'static str {
+        match self {
+            Code::Command => "DD0611",
+            Code::Right => "DD0612",
+            Code::Fact => "DD0613",
+            Code::Machine => "DD0614",
+            Code::Cluster => "DD0615",
+            Code::Later => "DD0616",
+        }
+    }
+}
+
+/// Characters of a node's own words that are shown; whole messages are in the controller's log.
+const WORDS: usize = 200;
+
+impl Finding {
+    /// Something that only the doctor finds.
+    pub(super) fn new(code: Code, what: impl Into<String>, todo: impl Into<String>) -> Finding {
+        Finding { code: code.text(), what: what.into(), todo: todo.into() }
+    }
+
+    /// Why a session gave no value.
+    pub(super) fn of(error: &SessionError) -> Finding {
+        let todo = match error {
+            SessionError::Unreachable(_) => {
+                r"on the node: Get-Service WinRM, sshd; Get-ChildItem WSMan:\localhost\Listener; from here: nc -vz ADDRESS PORT"
+            }
+            SessionError::Name(_) => {
+                "from here: getent hosts NAME; write the node's full name or its IP address as `address` in the cluster's file"
+            }
+            SessionError::Tls(_) => {
+                "from here: openssl s_client -connect ADDRESS:PORT | openssl x509 -noout -subject -dates -fingerprint -sha256, and compare with the node"
+            }
+            SessionError::Authentication(Refusal::Unavailable { .. }) => {
+                "correct nodes.credentials in the controller's configuration, or what it names"
+            }
+            SessionError::Authentication(Refusal::Held(Held::First { .. })) => "wait for it, and run this again",
+            SessionError::Authentication(_) => "correct what is named, then: drydock credential retry NAME --config FILE",
+            SessionError::AccessDenied(_) => r"on the node: Add-LocalGroupMember -Group Administrators -Member 'DOMAIN\ACCOUNT'",
+            SessionError::Quota(_) => "on the node: Get-WSManInstance winrm/config/shell -Enumerate shows whose shells are open",
+            SessionError::ScriptRefused(_) => {
+                "in a shell of this account: $ExecutionContext.SessionState.LanguageMode must say FullLanguage"
+            }
+            SessionError::ScriptFailed { .. } => "read the page; report it with what drydock probe --record writes",
+            SessionError::AnswerLost(_) => "run it again; if it happens again, look for firewalls that drop idle connections",
+            SessionError::AnswerUnintelligible { .. } => "look what answers there: curl -k https://ADDRESS:PORT/wsman -d ''",
+        };
+        Finding { code: error.code(), what: plain(&error.to_string(), 500), todo: todo.to_owned() }
+    }
+}
+
+/// One line of at most so many characters: what a node says can hold anything.
+pub(super) fn plain(text: &str, most: usize) -> String {
+    // Of characters that cannot be seen some change the order of the others.
+    let hidden = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    let words =
+        text.split(|c: char| c.is_control() || c.is_whitespace() || hidden(c)).filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" ");
+    if words.chars().count() > most { words.chars().take(most).chain(['\u{2026}']).collect() } else { words }
+}
+
+/// What a node said, shortened.
+pub(super) fn quoted(text: &str) -> String {
+    plain(text, WORDS)
+}

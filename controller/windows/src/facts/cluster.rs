@@ -1,0 +1,175 @@
+//! What the cluster says of itself, asked through one node (`probe-cluster`, `probe-storage`).
+
+use super::{At, part};
+use drydock_model::fact::{Fact, Gap};
+use drydock_model::ids::NodeName;
+use drydock_model::observed::{
+    Capacity, ClusterFacts, ClusterService, DiskState, Drives, Job, JobState, Level, MemberState, NodeFacts, Room, Storage,
+};
+use drydock_model::time::Span;
+use serde_json::Value;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The node to ask of the cluster: one that serves or is paused by its own cluster service's word, of the newest build, as down-level tools cannot manage
+/// up-level nodes (Microsoft: Cluster operating system rolling upgrade). `None` where no node can tell.
+pub fn through(nodes: &BTreeMap<NodeName, NodeFacts>) -> Option<NodeName> {
+    let joined = |(name, facts): &(&NodeName, &NodeFacts)| {
+        facts.service.known() == Some(&ClusterService::Running)
+            && facts.view.known().and_then(|view| view.members.get(*name)).is_some_and(|own| match own.state {
+                MemberState::Up | MemberState::Paused => true,
+                MemberState::Down | MemberState::Joining | MemberState::Unknown => false,
+            })
+    };
+    nodes
+        .iter()
+        .filter(joined)
+        .max_by_key(|(name, facts)| (facts.build.known().copied(), Reverse((*name).clone())))
+        .map(|(name, _)| name.clone())
+}
+
+/// The facts of the cluster. `rooms` are what each node said of its own room.
+pub fn cluster(
+    through: NodeName,
+    cluster: Result<&Value, &Gap>,
+    storage: Result<&Value, &Gap>,
+    rooms: &BTreeMap<NodeName, Fact<Room>>,
+    seen: Span,
+) -> ClusterFacts {
+    ClusterFacts {
+        through: Some(through),
+        storage: asked(storage, |answer| storage_facts(answer, seen)),
+        capacity: capacity(rooms, seen),
+        level: asked(cluster, |answer| part(answer, "level", seen, level)),
+        would_lose_quorum: asked(cluster, |answer| part(answer, "wouldLoseQuorum", seen, names)),
+    }
+}
+
+fn asked<T>(answer: Result<&Value, &Gap>, read: impl FnOnce(&Value) -> Fact<T>) -> Fact<T> {
+    match answer {
+        Ok(answer) => read(answer),
+        Err(gap) => Fact::Unknown(gap.clone()),
+    }
+}
+
+/// Room is known when every node has told its own: a sum with a gap is no sum. A node that does not answer keeps every guard closed by itself.
+fn capacity(rooms: &BTreeMap<NodeName, Fact<Room>>, seen: Span) -> Fact<Capacity> {
+    let mut nodes = BTreeMap::new();
+    for (name, room) in rooms {
+        match room {
+            Fact::Known { value, .. } => nodes.insert(name.clone(), value.clone()),
+            Fact::Unknown(gap) => return Fact::Unknown(gap.clone()),
+        };
+    }
+    Fact::Known { value: Capacity { nodes }, seen }
+}
+
+fn level(at: At<'_>) -> Result<Level, Gap> {
+    Ok(Level { functional: at.field("functional")?.number()?, upgrade: at.field("upgrade")?.number()? })
+}
+
+fn names(at: At<'_>) -> Result<BTreeSet<NodeName>, Gap> {
+    at.items()?.iter().map(At::parsed).collect()
+}
+
+/// All four parts, or nothing: disks without their jobs would look healed.
+fn storage_facts(answer: &Value, seen: Span) -> Fact<Storage> {
+    let all = || -> Result<Storage, Gap> {
+        Ok(Storage {
+            disks: known(part(answer, "disks", seen, disks))?,
+            jobs: known(part(answer, "jobs", seen, jobs))?,
+            drives: known(part(answer, "drives", seen, drives))?,
+            pool_healthy: known(part(answer, "pool", seen, pool_healthy))?,
+        })
+    };
+    match all() {
+        Ok(value) => Fact::Known { value, seen },
+        Err(gap) => Fact::Unknown(gap),
+    }
+}
+
+fn known<T>(fact: Fact<T>) -> Result<T, Gap> {
+    match fact {
+        Fact::Known { value, .. } => Ok(value),
+        Fact::Unknown(gap) => Err(gap),
+    }
+}
+
+fn disks(at: At<'_>) -> Result<BTreeMap<String, DiskState>, Gap> {
+    let mut disks = BTreeMap::new();
+    for item in at.items()? {
+        let name = item.field("name")?.words()?;
+        let state = disk_state(&item)?;
+        // Two of one name: the worse one counts.
+        let worst = disks.get(&name).map_or(state, |other| std::cmp::max(*other, state));
+        disks.insert(name, worst);
+    }
+    Ok(disks)
+}
+
+/// Several words may stand together; the worst one counts (Microsoft: Storage Spaces and Storage Spaces Direct health and operational states).
+fn disk_state(at: &At<'_>) -> Result<DiskState, Gap> {
+    let words = words(&at.field("operational")?)?;
+    let worst = [
+        ("Detached", DiskState::Detached),
+        ("NoRedundancy", DiskState::NoRedundancy),
+        ("Degraded", DiskState::Degraded),
+        ("Incomplete", DiskState::Incomplete),
+        ("InService", DiskState::Repairing),
+    ];
+    if let Some((_, state)) = worst.iter().find(|(word, _)| words.iter().any(|w| w == word)) {
+        return Ok(*state);
+    }
+    let good = at.field("health")?.text()? == "Healthy" && !words.is_empty() && words.iter().all(|w| w == "OK" || w == "Suboptimal");
+    Ok(if good { DiskState::Healthy } else { DiskState::Other })
+}
+
+/// Words without their blanks: one state is spelled `InService` and `In Service`.
+fn words(at: &At<'_>) -> Result<Vec<String>, Gap> {
+    at.items()?.iter().map(|item| item.text().map(|word| word.replace(' ', ""))).collect()
+}
+
+fn jobs(at: At<'_>) -> Result<Vec<Job>, Gap> {
+    let states = [
+        ("New", JobState::Running),
+        ("Starting", JobState::Running),
+        ("Running", JobState::Running),
+        ("Suspended", JobState::Suspended),
+        ("ShuttingDown", JobState::Running),
+        ("Completed", JobState::Ended),
+        ("Terminated", JobState::Ended),
+        ("Killed", JobState::Ended),
+        ("Exception", JobState::Ended),
+        ("Service", JobState::Running),
+        ("QueryPending", JobState::Running),
+    ];
+    let job = |item: &At<'_>| -> Result<Job, Gap> {
+        Ok(Job {
+            name: item.field("name")?.words()?,
+            state: item.field("state")?.word(&states)?,
+            percent: item.field("percent")?.number::<u8>()?.min(100),
+        })
+    };
+    at.items()?.iter().map(job).collect()
+}
+
+fn drives(at: At<'_>) -> Result<BTreeMap<NodeName, Drives>, Gap> {
+    let mut drives = BTreeMap::new();
+    for item in at.items()? {
+        let own = Drives {
+            total: item.field("total")?.number()?,
+            good: item.field("good")?.number()?,
+            maintenance: item.field("maintenance")?.number()?,
+        };
+        if drives.insert(item.field("node")?.parsed()?, own).is_some() {
+            return item.field("node")?.no();
+        }
+    }
+    Ok(drives)
+}
+
+fn pool_healthy(at: At<'_>) -> Result<bool, Gap> {
+    let words = words(&at.field("operational")?)?;
+    let healthy = at.field("health")?.text()? == "Healthy";
+    Ok(healthy && !at.field("readOnly")?.yes()? && words.iter().all(|w| w == "OK"))
+}

@@ -1,0 +1,184 @@
+//! Canaries in every kind of credential, and a search through everything that comes out: logs of all libraries at their most talkative,
+//! errors, what is printed for debugging, the state folder, the process list. A test binary of its own, as it listens to the whole process.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on shall stop, and says aloud what it leaves out")]
+
+mod common;
+#[path = "common/helper.rs"]
+mod helper;
+#[path = "common/server.rs"]
+mod server;
+
+use common::{MINUTE, bed, powershell};
+use drydock_windows::auth::{Kerberos, Method, Sealing, Security};
+use drydock_windows::credential::{Field, Reference, Source};
+use drydock_windows::http::Trust;
+use drydock_windows::session::{Script, Target, Transport};
+use helper::Helper;
+use serde_json::Map;
+use server::{Server, python};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+const ONE: Script = Script { name: "one", source: "1" };
+
+#[derive(Clone, Default)]
+struct Ear(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Ear {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl log::Log for Ear {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+    fn log(&self, record: &log::Record<'_>) {
+        let _written = writeln!(self.clone(), "{} {}", record.target(), record.args());
+    }
+    fn flush(&self) {}
+}
+
+/// The ways in which a secret could be written.
+fn disguises(secret: &[u8]) -> Vec<String> {
+    let wide: Vec<u8> = String::from_utf8_lossy(secret).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let mut all = vec![String::from_utf8_lossy(secret).into_owned()];
+    for bytes in [secret, &wide] {
+        let hex = bytes.iter().fold(String::new(), |mut hex, b| {
+            let _ = write!(hex, "{b:02x}");
+            hex
+        });
+        let list = format!("{bytes:?}");
+        all.extend([hex.to_uppercase(), hex, list.trim_matches(['[', ']']).to_owned()]);
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_comes_out_anywhere() {
+    let Some(python) = python() else { return };
+    if powershell().is_none() {
+        println!("LEFT OUT: there is no PowerShell here (DRYDOCK_PWSH, pwsh or powershell.exe)");
+        return;
+    }
+    let ear = Ear::default();
+    let writer = ear.clone();
+    tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).with_writer(move || writer.clone()).init();
+    log::set_logger(Box::leak(Box::new(ear.clone()))).unwrap();
+    log::set_max_level(log::LevelFilter::Trace);
+
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    // The canaries: each is a secret by itself, and none is part of a name.
+    let mut canaries: Vec<Vec<u8>> = [PASSWORD, "l0calcanary", "wr0ngcanary", "k3rbcanary"].map(|c| c.as_bytes().to_vec()).into();
+    let mut references = BTreeMap::new();
+    let mut add = |name: &str, user: &str, field: Field, bytes: &[u8]| {
+        fs::write(at(name), bytes).unwrap();
+        let source = Source::File { path: at(name).into(), field };
+        references.insert(name.to_owned(), Reference { user: Some(user.to_owned()), source });
+    };
+    add("ntlm", "LAB\\svc", Field::Password, PASSWORD.as_bytes());
+    add("wrong", "LAB\\svc", Field::Password, b"wr0ngcanary");
+    add("basic", "local", Field::Password, b"l0calcanary");
+    add("kerberos", "svc", Field::Password, b"k3rbcanary");
+    add("kerberos-wrong", "svc", Field::Password, b"wr0ngcanary");
+
+    let kdc = Helper::start(&python, "kdc.py", &["run", &at("kdc"), "--host", "localhost", "--user", "svc", "k3rbcanary"]);
+    let sshd = Helper::start(&python, "sshd.py", &["run", &at("sshd"), "--node", "NODE1"]);
+    if let Some(sshd) = &sshd {
+        let key = fs::read(folder.path().join("sshd/client")).unwrap();
+        // The private half stands in the last lines.
+        let text = String::from_utf8(key.clone()).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        canaries.push(lines[lines.len() - 3].as_bytes().to_vec());
+        add("ssh", sshd.ready["user"].as_str().unwrap(), Field::SshKey, &key);
+    }
+    if kdc.is_some() {
+        let table = fs::read(folder.path().join("kdc/svc.keytab")).unwrap();
+        for entry in drydock_windows::auth::keytab_entries(&table).unwrap() {
+            canaries.push(entry.key.expose().to_vec());
+        }
+        add("keytab", "svc", Field::Keytab, &table);
+    }
+
+    let users = serde_json::json!({ "users": [
+        { "name": "svc", "domain": "LAB", "password": PASSWORD },
+        { "name": "local", "password": "l0calcanary" },
+    ] });
+    let plain = Server::start_with(&python, &["--auth", "ntlm"], &users);
+    let tls = Server::start_with(&python, &["--auth", "basic", "--tls", "CERTS/node1.pem", "CERTS/node1.key"], &users);
+    let trust = Trust::authorities(&fs::read(tls.certificate("ca.pem")).unwrap()).unwrap();
+    let winrm = |port, security| Transport::Winrm { port, security };
+    let ntlm = Security::SealedHttp { method: Sealing::Ntlm };
+    let mut targets = vec![
+        ("ntlm", winrm(plain.port, ntlm.clone()), true),
+        ("wrong", winrm(plain.port, ntlm), false),
+        ("basic", winrm(tls.port, Security::Https { trust: trust.clone(), method: Method::Basic }), true),
+        ("kerberos-wrong", winrm(tls.port, Security::Https { trust, method: Method::Basic }), false),
+    ];
+    let node = kdc.as_ref().map(|kdc| {
+        let table = at("kdc/node.keytab");
+        let server = Server::start(&python, &["--auth", "kerberos", "--keytab", &table]);
+        let kdcs = vec![format!("127.0.0.1:{}", kdc.port())];
+        let settings = Kerberos { realm: "LAB.TEST".into(), kdcs, service_host: None, within: Duration::from_secs(10) };
+        let security = Security::SealedHttp { method: Sealing::Kerberos(settings) };
+        for (name, fine) in [("kerberos", true), ("keytab", true), ("kerberos-wrong", false)] {
+            targets.push((name, winrm(server.port, security.clone()), fine));
+        }
+        server
+    });
+    if let Some(sshd) = &sshd {
+        let known_hosts = vec![folder.path().join("sshd/known_hosts")];
+        targets.push(("ssh", Transport::Ssh { port: sshd.port(), known_hosts, program: "powershell.exe".into() }, true));
+    }
+
+    let bed = bed(references, |_| {});
+    let mut said = String::new();
+    for (credential, transport, fine) in targets {
+        let target = Target { node: "NODE1".parse().unwrap(), address: "localhost".into(), transport, credential: credential.into() };
+        let target = if credential == "ssh" { Target { address: "127.0.0.1".into(), ..target } } else { target };
+        let result = bed.sessions.run(&target, ONE, &[], Map::new(), MINUTE).await;
+        assert_eq!(result.is_ok(), fine, "{credential}: {result:?}");
+        let _ = write!(said, "{target:?} {result:?} {}", result.as_ref().err().map(ToString::to_string).unwrap_or_default());
+    }
+    let _ = write!(said, "{:?} {:?}", bed.sessions, bed.sessions.standings());
+    let processes = Command::new("ps").args(["axeww", "-o", "args="]).stdout(Stdio::piped()).output().unwrap();
+    let mine: String = String::from_utf8_lossy(&processes.stdout).lines().filter(|l| !l.contains("kdc.py")).collect::<Vec<_>>().join("\n");
+    let state = read_all(&bed.folder.path().join("breaker"));
+    assert!(bed.sessions.close(MINUTE).await);
+    drop(node);
+    let heard = String::from_utf8_lossy(&ear.0.lock().unwrap()).into_owned();
+    assert!(heard.contains("sspi") && heard.contains("russh"), "the ear is deaf");
+    for canary in canaries {
+        for disguise in disguises(&canary) {
+            for (place, text) in [("log", &heard), ("errors", &said), ("processes", &mine), ("state", &state)] {
+                if let Some(found) = text.find(&disguise) {
+                    let from = text[..found].rfind('\n').map_or(0, |n| n + 1);
+                    panic!("a secret is in the {place}: {:.300}", &text[from..]);
+                }
+            }
+        }
+    }
+}
+
+const PASSWORD: &str = "P@ss n7lmcanary";
+
+fn read_all(folder: &Path) -> String {
+    let mut all = String::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        all.push_str(&String::from_utf8_lossy(&fs::read(entry.unwrap().path()).unwrap()));
+    }
+    assert!(!all.is_empty());
+    all
+}
