@@ -1,0 +1,123 @@
+//! Rules 23 and 24: one commit and one installation per attempt, whatever happens between.
+
+use drydock_model::order::{Receipt, Unmet};
+use drydock_model::step::Step;
+use drydock_tests::node::StubCluster;
+use serde_json::json;
+
+#[test]
+fn rule_23_a_restart_commits_once_and_writes_each_half_down() {
+    let Some(mut c) = StubCluster::lease(23) else { return };
+    c.staged("N01");
+    c.linger("commit");
+    let order = c.order("N01", Step::Restart);
+    assert_eq!(c.send(&order), Receipt::Started);
+    assert_eq!(c.send(&order), Receipt::AlreadyConsumed);
+    c.until("N01", "agent.operation.what", json!("commit"));
+    let memory = c.memory("N01");
+    assert_eq!(memory["commit"]["phase"], "Committing", "written before the commit");
+    let next = c.order("N01", Step::Restart);
+    assert_eq!(c.send(&next), Receipt::Refused(Unmet::Busy), "while the first is at work");
+    c.hurry();
+    c.back("N01");
+    c.wait(json!({"field": "nodes.N01.upgrade", "in": [null]}));
+    assert_eq!(c.part("N01", "build"), json!({"build": 25398, "revision": 1665}));
+    assert_eq!(c.memory("N01")["commit"]["phase"], "Restarting");
+    assert_eq!(c.count("N01", "Committed"), 1);
+}
+
+/// The node goes down in the middle of its commit; how far that came nobody can say, so both are tried.
+fn crash_in_commit(goes_on: bool) {
+    let Some(mut c) = StubCluster::lease(23) else { return };
+    c.staged("N01");
+    // The crash comes before its end.
+    c.linger("commit");
+    assert_eq!(c.gives("N01", Step::Restart), Receipt::Started);
+    c.until("N01", "agent.operation.what", json!("commit"));
+    c.faults(&json!({"drawn": {"half-a-commit-goes-on": u8::from(goes_on), "pause-lost": 0, "restarts": 0, "shows-between-restarts": 0,
+        "tasks-are-lost": 0, "refs-stays-offline": 0}}));
+    c.act("crash", Some("N01"), json!({}));
+    c.back("N01");
+    c.wait(json!({"field": "nodes.N01.upgrade", "in": [null]}));
+    c.wait(json!({"field": "nodes.N01.joined", "in": [true]}));
+    let commit = c.memory("N01")["commit"].clone();
+    assert_eq!(commit["phase"], "Committing", "from here on, back means forward");
+    let again = c.gives("N01", Step::Restart);
+    if goes_on {
+        assert_eq!(c.part("N01", "build")["build"], 25398);
+        assert_eq!(again, Receipt::Started, "a restart at most, never a commit");
+        c.back("N01");
+    } else {
+        assert_eq!(again, Receipt::Refused(Unmet::CommitSpent));
+    }
+    assert_eq!(c.count("N01", "Committed"), 1);
+}
+
+#[test]
+fn rule_23_a_crash_in_the_commit_that_goes_on_is_never_committed_again() {
+    crash_in_commit(true);
+}
+
+#[test]
+fn rule_23_a_crash_in_the_commit_that_is_lost_is_never_committed_again() {
+    crash_in_commit(false);
+}
+
+#[test]
+fn rule_23_a_failed_commit_is_restarted_and_never_committed_again() {
+    let Some(mut c) = StubCluster::lease(23) else { return };
+    c.staged("N01");
+    c.fault("N01", json!({"agent": {"Commit": "0x8024000F"}}));
+    assert_eq!(c.gives("N01", Step::Restart), Receipt::Started);
+    c.back("N01");
+    assert_eq!(c.part("N01", "build")["build"], 20349);
+    c.fault("N01", json!({}));
+    assert!(matches!(c.gives("N01", Step::Restart), Receipt::Refused(Unmet::CommitSpent) | Receipt::Started));
+    assert_eq!(c.count("N01", "Committed"), 0, "the agent refused the one that was asked for, and no other was");
+}
+
+#[test]
+fn rule_23_nothing_is_restarted_that_was_not_staged() {
+    let Some(mut c) = StubCluster::lease(23) else { return };
+    c.vacated("N01");
+    assert_eq!(c.gives("N01", Step::Restart), Receipt::Refused(Unmet::NotStaged));
+    c.fault("N01", json!({"agent-result": {"install": "0x800705AA"}}));
+    assert_eq!(c.gives("N01", Step::Install), Receipt::Started);
+    c.until_worker("N01", &["Failed"]);
+    assert_eq!(c.part("N01", "worker")["code"], 0x8007_05AA_u32);
+    assert_eq!(c.gives("N01", Step::Restart), Receipt::Refused(Unmet::NotStaged));
+    assert_eq!(c.count("N01", "ShutdownAsked"), 0);
+}
+
+#[test]
+fn rule_24_a_second_install_of_one_attempt_takes_the_worker_over() {
+    let Some(mut c) = StubCluster::lease(24) else { return };
+    c.linger("download");
+    c.vacated("N01");
+    assert_eq!(c.gives("N01", Step::Install), Receipt::Started);
+    c.until("N01", "agent.operation.what", json!("download"));
+    assert_eq!(c.gives("N01", Step::Install), Receipt::Started);
+    let place = c.place(c.seq);
+    c.hurry();
+    c.until_worker("N01", &["Staged", "Cancelled", "Failed"]);
+    let worker = c.part("N01", "worker");
+    assert_eq!((&worker["state"], &worker["place"]), (&json!("Staged"), &json!(place.to_string())));
+    assert_eq!((c.count("N01", "InstallBegan"), c.count("N01", "TaskRegistered")), (1, 1));
+    // Also when it has ended: the same attempt stages once.
+    assert_eq!(c.gives("N01", Step::Install), Receipt::Started);
+    assert_eq!((c.count("N01", "InstallBegan"), c.count("N01", "TaskRegistered")), (1, 1));
+}
+
+#[test]
+fn rule_24_another_attempt_waits_for_the_worker_of_the_first() {
+    let Some(mut c) = StubCluster::lease(24) else { return };
+    c.linger("download");
+    c.vacated("N01");
+    assert_eq!(c.gives("N01", Step::Install), Receipt::Started);
+    c.until("N01", "agent.operation.what", json!("download"));
+    c.attempt = 2;
+    assert_eq!(c.gives("N01", Step::Install), Receipt::Refused(Unmet::OtherWorker));
+    c.hurry();
+    c.until_worker("N01", &["Staged"]);
+    assert_eq!(c.count("N01", "InstallBegan"), 1);
+}
