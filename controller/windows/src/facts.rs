@@ -14,6 +14,7 @@ mod tests;
 pub use cluster::{cluster, through};
 pub use node::{node, room};
 
+use crate::words::plain;
 use drydock_model::fact::{Fact, Gap};
 use drydock_model::time::Span;
 use serde_json::{Map, Value};
@@ -105,10 +106,10 @@ impl<'a> At<'a> {
         }
     }
 
-    /// What a person or a platform wrote: control characters and what is too long are left out.
+    /// What a person or a platform wrote, fit to be shown.
     fn words(&self) -> Result<String, Gap> {
         match self.value.as_str() {
-            Some(text) => Ok(text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST_TEXT).collect()),
+            Some(text) => Ok(plain(text, MOST_TEXT)),
             None => self.no(),
         }
     }

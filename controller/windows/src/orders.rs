@@ -1,11 +1,15 @@
 //! Orders as the parameters of their scripts, and what a node answers, as a receipt. Values stay values: none of them becomes script text.
 
+use crate::words::{SHORT, plain};
 use drydock_model::desired::{BitsSource, Build, FailbackMode};
 use drydock_model::ids::{NodeName, Place};
 use drydock_model::observed::{Marker, MarkerState};
 use drydock_model::order::{Act, MarkerExpected, Order, Receipt, StorageExpected, Unmet, Work};
 use drydock_model::step::Step;
 use serde_json::{Map, Value, json};
+
+/// Characters of an answer's field; what is longer is none of ours.
+const MOST_DETAIL: usize = 4_000;
 
 /// A script and its arguments.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,24 +127,17 @@ pub fn receipt(answer: &Value) -> Result<Receipt, String> {
         "Applied" => Ok(Receipt::Applied),
         "Started" => Ok(Receipt::Started),
         "AlreadyConsumed" => Ok(Receipt::AlreadyConsumed),
-        "PlatformRefused" => Ok(Receipt::PlatformRefused(plain(text("detail").unwrap_or("it gave no reason")))),
+        "PlatformRefused" => Ok(Receipt::PlatformRefused(plain(text("detail").unwrap_or("it gave no reason"), SHORT))),
         "Fenced" => {
             let newer: Option<Place> = text("newer").and_then(|place| place.parse().ok());
             newer.map(|newer| Receipt::Fenced { newer }).ok_or_else(|| "the newer fence is no place".to_owned())
         }
         "Refused" => {
             let unmet = text("unmet").ok_or("the refusal gives no reason")?;
-            reason(unmet, text("detail")).map(Receipt::Refused).ok_or_else(|| format!("the reason {} is not known", plain(unmet)))
+            reason(unmet, text("detail")).map(Receipt::Refused).ok_or_else(|| format!("the reason {} is not known", plain(unmet, SHORT)))
         }
-        other => Err(format!("the receipt {} is not known", plain(other))),
+        other => Err(format!("the receipt {} is not known", plain(other, SHORT))),
     }
-}
-
-/// Characters of a platform's own words.
-const MOST_DETAIL: usize = 4_000;
-
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
 }
 
 fn reason(word: &str, detail: Option<&str>) -> Option<Unmet> {

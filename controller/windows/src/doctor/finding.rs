@@ -2,6 +2,7 @@
 
 use crate::auth::{Held, Refusal};
 use crate::error::SessionError;
+use crate::words::plain;
 
 /// Something that a person should mend.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,15 +86,6 @@ impl Finding {
         };
         Finding { code: error.code(), what: plain(&error.to_string(), 500), todo: todo.to_owned() }
     }
-}
-
-/// One line of at most so many characters: what a node says can hold anything.
-pub(super) fn plain(text: &str, most: usize) -> String {
-    // Of characters that cannot be seen some change the order of the others.
-    let hidden = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-    let words =
-        text.split(|c: char| c.is_control() || c.is_whitespace() || hidden(c)).filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" ");
-    if words.chars().count() > most { words.chars().take(most).chain(['\u{2026}']).collect() } else { words }
 }
 
 /// What a node said, shortened.

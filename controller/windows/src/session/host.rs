@@ -3,7 +3,7 @@
 use super::channel::{Broken, Channel};
 use crate::error::SessionError;
 use crate::frame::{Answer, Frames, ScriptError, ascii};
-use crate::words::plain;
+use crate::words::{MESSAGE, SHORT, plain};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
@@ -181,8 +181,8 @@ impl Host {
                 Some(error) => {
                     let why = format!(
                         "library {name} does not load: {} ({}, line {})",
-                        plain(&error.message),
-                        plain(&error.id),
+                        plain(&error.message, MESSAGE),
+                        plain(&error.id, SHORT),
                         error.line.unwrap_or(0)
                     );
                     return Err(SessionError::ScriptRefused(why));
@@ -240,23 +240,23 @@ impl Host {
 
     fn last_words(&mut self) -> String {
         let Some((noise, _)) = self.frames.take_noise() else { return String::new() };
-        let words: String = plain(&noise).chars().take(500).collect();
+        let words = plain(&noise, SHORT);
         if words.is_empty() { words } else { format!(": {words}") }
     }
 
     fn log_noise(&mut self, script: &str) {
         if let Some((text, lost)) = self.frames.take_noise() {
-            tracing::debug!(script, lost, noise = %text, "a script wrote more than its answer");
+            tracing::debug!(script, lost, noise = %plain(&text, MESSAGE), "a script wrote more than its answer");
         }
     }
 }
 
 fn failed(error: ScriptError, name: &str) -> SessionError {
-    let script = if error.script.is_empty() { name.to_owned() } else { plain(&error.script) };
+    let script = if error.script.is_empty() { name.to_owned() } else { plain(&error.script, SHORT) };
     SessionError::ScriptFailed {
-        category: plain(&error.category),
-        id: plain(&error.id),
-        message: plain(&error.message),
+        category: plain(&error.category, SHORT),
+        id: plain(&error.id, SHORT),
+        message: plain(&error.message, MESSAGE),
         script,
         line: error.line.unwrap_or(0),
     }

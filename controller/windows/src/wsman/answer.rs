@@ -1,7 +1,7 @@
 //! What a node answers. It may send anything: sizes are bounded, entities are not resolved, and whatever is not understood is an error.
 
 use super::{ADDRESSING, ANSWER, ENUMERATION, FAULT, IDENTITY, SHELL, SOAP, WSMAN};
-use crate::words::plain as cut;
+use crate::words::{MESSAGE, SHORT, plain};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use roxmltree::{Document, Node, ParsingOptions};
@@ -9,6 +9,9 @@ use std::fmt;
 
 /// Nodes of one document: an answer has some dozens; streams are few and long.
 const NODES: u32 = 20_000;
+
+/// Bytes of the token by which a listing goes on; Windows' own is a UUID. A longer one ends the listing.
+const MOST_CONTEXT: usize = 2_000;
 
 /// An answer, understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,7 +152,7 @@ pub(super) fn read(bytes: &[u8], id: &str) -> Result<Answer, Malformed> {
     let text = std::str::from_utf8(bytes).map_err(|_| Malformed::NotText)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let options = ParsingOptions { allow_dtd: false, nodes_limit: NODES, ..ParsingOptions::default() };
-    let document = Document::parse_with_options(text, options).map_err(|e| Malformed::NotXml(cut(&e.to_string())))?;
+    let document = Document::parse_with_options(text, options).map_err(|e| Malformed::NotXml(plain(&e.to_string(), SHORT)))?;
     let envelope = document.root_element();
     if !envelope.has_tag_name((SOAP, "Envelope")) {
         return Err(Malformed::Lacks("envelope"));
@@ -163,8 +166,8 @@ pub(super) fn read(bytes: &[u8], id: &str) -> Result<Answer, Malformed> {
     match (first.tag_name().namespace().unwrap_or(""), first.tag_name().name()) {
         (SOAP, "Fault") => Ok(Answer::Fault(fault(first))),
         (IDENTITY, "IdentifyResponse") => Ok(Answer::Identified {
-            vendor: cut(text_of(first, IDENTITY, "ProductVendor").unwrap_or("")),
-            version: cut(text_of(first, IDENTITY, "ProductVersion").unwrap_or("")),
+            vendor: plain(text_of(first, IDENTITY, "ProductVendor").unwrap_or(""), SHORT),
+            version: plain(text_of(first, IDENTITY, "ProductVersion").unwrap_or(""), SHORT),
         }),
         // ResourceCreated, or a Shell alone: both name the shell somewhere below.
         (_, "ResourceCreated") | (SHELL, "Shell") => created(body),
@@ -217,14 +220,16 @@ fn output(response: Node<'_, '_>) -> Result<Output, Malformed> {
 fn shells(response: Node<'_, '_>) -> Answer {
     let mut shells = Vec::new();
     for node in response.descendants().filter(|n| n.has_tag_name((SHELL, "Shell"))) {
-        let word = |name: &str| text_of(node, SHELL, name).or_else(|| node.attribute(name)).map(cut);
+        let word = |name: &str| text_of(node, SHELL, name).or_else(|| node.attribute(name)).map(|t| plain(t, SHORT));
         if let Some(id) = word("ShellId").and_then(|t| identity(&t).ok()) {
             shells.push(OpenShell { id, name: word("Name"), owner: word("Owner") });
         }
     }
     let ended = response.descendants().any(|n| n.tag_name().name() == "EndOfSequence");
     let more = response.descendants().find(|n| n.has_tag_name((ENUMERATION, "EnumerationContext"))).and_then(|n| n.text());
-    Answer::Shells { shells, more: more.filter(|_| !ended).map(cut).filter(|t| !t.is_empty()) }
+    // Goes back as it came.
+    let more = more.map(str::trim).filter(|t| !ended && !t.is_empty() && t.len() <= MOST_CONTEXT).map(str::to_owned);
+    Answer::Shells { shells, more }
 }
 
 fn fault(node: Node<'_, '_>) -> Fault {
@@ -234,7 +239,7 @@ fn fault(node: Node<'_, '_>) -> Fault {
     let words = detail.map(|d| d.descendants().filter_map(|n| n.text().filter(|_| n.is_text())).collect::<Vec<_>>().join(" "));
     let reason = node.descendants().find(|n| n.has_tag_name((SOAP, "Text"))).and_then(|t| t.text()).unwrap_or("");
     let message = words.filter(|w| !w.trim().is_empty()).unwrap_or_else(|| reason.to_owned());
-    Fault { code, subcode: cut(subcode.rsplit(':').next().unwrap_or("")), message: cut(&message) }
+    Fault { code, subcode: plain(subcode.rsplit(':').next().unwrap_or(""), SHORT), message: plain(&message, MESSAGE) }
 }
 
 fn child<'a, 'i>(node: Node<'a, 'i>, space: &str, name: &str) -> Option<Node<'a, 'i>> {
