@@ -2,7 +2,7 @@
 
 use crate::clock::System;
 use crate::exit::{Exit, Failure};
-use crate::nodes::{Purpose, real_nodes};
+use crate::nodes::{self, Purpose, real_nodes};
 use crate::setup;
 use drydock_engine::lap::Mode;
 use drydock_engine::pace::Pacing;
@@ -27,9 +27,6 @@ use tokio::sync::watch;
 
 /// How long the lab may take to answer, in real time; it answers within milliseconds.
 const LAB_ANSWERS: Duration = Duration::from_secs(10);
-
-/// How long nodes may take to let go of their sessions when the controller stops.
-const CLOSING: Duration = Duration::from_secs(15);
 
 /// The machine's clock, ahead by a fixed time.
 #[derive(Debug, Clone)]
@@ -127,9 +124,7 @@ pub struct Reach {
 impl Reach {
     /// Ends all sessions, and waits until the nodes have let go of them.
     pub async fn close(&self) {
-        if !self.real.sessions().close(CLOSING).await {
-            tracing::warn!("not every session on a node could be ended in time; those that are left end by themselves within minutes");
-        }
+        nodes::close(&self.real).await;
     }
 }
 

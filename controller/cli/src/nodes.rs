@@ -25,6 +25,9 @@ const COMMAND: Duration = Duration::from_secs(20);
 /// A file of authorities; a system's whole list has some 200 KiB.
 const MOST_AUTHORITIES: u64 = 4 << 20;
 
+/// How long nodes may take to let go of their sessions.
+const CLOSING: Duration = Duration::from_secs(15);
+
 /// Who opens sessions: two processes never share a name, or each would take the other's for left over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
@@ -65,6 +68,13 @@ pub fn real_nodes(config: &Config, instruments: Arc<dyn Instruments>, purpose: P
     let credentials = Arc::new(Credentials::new(references, instruments.clone()));
     let sessions = Sessions::new(settings, instruments.clone(), credentials, Arc::new(breaker));
     Ok(RealNodes::new(sessions, ways, instruments, POWERSHELL))
+}
+
+/// Ends all sessions, and waits until the nodes have let go of them.
+pub async fn close(real: &RealNodes) {
+    if !real.sessions().close(CLOSING).await {
+        tracing::warn!("not every session on a node could be ended in time; those that are left end by themselves within minutes");
+    }
 }
 
 /// From here on this process holds secrets: neither a core dump nor another process of the same account shall show them.

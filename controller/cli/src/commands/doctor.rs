@@ -5,7 +5,7 @@ use super::{API_VERSION, say_json};
 use crate::args::{Doctor as Args, Form};
 use crate::clock::System;
 use crate::exit::{Exit, Failure};
-use crate::nodes::{Purpose, real_nodes};
+use crate::nodes::{Purpose, close, real_nodes};
 use crate::output::{Output, Paint};
 use crate::{Context, setup};
 use drydock_engine::ports::Wanted;
@@ -22,9 +22,6 @@ use tokio::task::JoinSet;
 
 /// How long a connection, and a handshake, may take; as the controller's own.
 const CONNECT: Duration = Duration::from_secs(15);
-
-/// How long nodes may take to let go of their sessions.
-const FAREWELL: Duration = Duration::from_secs(15);
 
 /// Characters of one line: a path, a fingerprint and a reason.
 const MOST: usize = 600;
@@ -49,7 +46,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
     let doctor = Doctor::new(real.sessions().clone(), Arc::new(System), intent, CONNECT);
     let walked = runtime()?.block_on(async {
         let walked = walk(&real, &doctor, &wanted, &nodes).await;
-        real.sessions().close(FAREWELL).await;
+        close(&real).await;
         walked
     });
     let walks: Vec<Walk> = walked.iter().map(|(_, walk)| walk.clone()).collect();

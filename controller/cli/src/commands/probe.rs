@@ -7,7 +7,7 @@ use crate::clock;
 use crate::controller::{AnyClock, reach};
 use crate::exit::{Exit, Failure};
 use crate::files::{Desired, Files};
-use crate::nodes::{Purpose, real_nodes};
+use crate::nodes::{Purpose, close, real_nodes};
 use crate::setup;
 use crate::table::{cell, table};
 use drydock_engine::ports::{Clusters, Wanted};
@@ -20,10 +20,6 @@ use drydock_windows::record::{self, Known, Scrubber};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How long nodes may take to let go of their sessions.
-const FAREWELL: Duration = Duration::from_secs(15);
 
 pub(super) fn run(args: &Probe, context: &mut Context) -> Result<Exit, Failure> {
     let config = setup::load(context, &args.config)?;
@@ -114,7 +110,7 @@ fn record(context: &mut Context, config: &Config, spec: &ClusterSpec, wanted: &W
     let scrubber = Scrubber::new(&known(config, wanted));
     let recorded = runtime()?.block_on(async {
         let recorded = record::record(real.sessions(), targets, scrubber).await;
-        real.sessions().close(FAREWELL).await;
+        close(&real).await;
         recorded
     });
     record::write(folder, &recorded).map_err(|e| Failure::of(Exit::Local, &e, "name a folder that is empty or not there"))?;
