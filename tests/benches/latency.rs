@@ -19,7 +19,7 @@ fn main() {
             field.merge("Wait", &[("clusters/till-042.yaml", &drydock_tests::binary::cluster("suspend: {reason: bench}\n"))]);
             let _controller = field.controller("north", &[]);
             // At rest: the suspension is written, and nothing else is due.
-            while !field.messages().iter().any(|m| m.contains("suspend")) {
+            while !field.repository().messages().iter().any(|m| m.contains("suspend")) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             let before = field.effects().await;

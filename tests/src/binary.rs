@@ -1,13 +1,14 @@
 //! The real binary, a real repository and a lab process, for tests that kill.
 
+use crate::repository::Repository;
 use drydock::clock::System;
 use drydock::controller::{AnyClock, LabTime};
 use drydock_engine::ports::Clock;
 use drydock_git::limits::{self, Limits};
-use drydock_git::{Draft, Edit, Group, Head, Mirror, Oid, Pushed, RefName, Remote, SigningKey, Stamp};
+use drydock_git::{Oid, SigningKey};
 use drydock_lab::ClusterConfig;
 use drydock_lab::process::{Client, Status};
-use drydock_model::time::{Millis, Timestamp};
+use drydock_model::time::Millis;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -81,8 +82,7 @@ impl Process {
 /// A fleet of one simulated cluster of two nodes, as files, processes and a repository.
 pub struct Field {
     folder: TempDir,
-    mirror: Mirror,
-    key: SigningKey,
+    repository: Repository,
     time: LabTime,
     clock: AnyClock,
     lab: Client<AnyClock>,
@@ -105,46 +105,28 @@ impl Field {
         limits::settle(&Limits::default()).expect("the limits of a test process are its own");
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path();
-        let bare = path.join("fleet.git");
-        git2::Repository::init_bare(&bare).and_then(|git| git.set_head("refs/heads/main")).expect("a bare repository");
+        let repository = Repository::new(path, seed);
         let time = LabTime { ahead: Millis::ZERO, origin: Clock::now(&System), speed };
         let clock = AnyClock::Lab(time.clock());
-        let mut random = [0; 32];
-        random[..8].copy_from_slice(&seed.to_be_bytes());
-        let (key, text) = SigningKey::generate(&random, "controller").expect("a key");
-        fs::write(path.join("controller.key"), text).expect("the key's file");
         for name in ["north", "south"] {
-            fs::write(path.join(format!("{name}.yaml")), config(path, name, &key)).expect("a configuration");
+            fs::write(path.join(format!("{name}.yaml")), config(path, name, repository.key())).expect("a configuration");
         }
         let nodes = ["T042A", "T042B"].map(|n| n.parse().expect("a node's name")).to_vec();
         let simulated = ClusterConfig::new("till-042".parse().expect("a name"), nodes, "20349.3692".parse().expect("a build"));
         fs::write(path.join("lab.json"), serde_json::to_string(&[simulated]).expect("JSON")).expect("the lab's clusters");
-        let mirror = Mirror::open(&path.join("test"), Remote::at_path(&bare)).expect("a mirror");
         let at = |file: &str| path.join(file).display().to_string();
         let (socket, clusters, seed, times) = (at("lab.sock"), at("lab.json"), seed.to_string(), time.to_string());
         let lab_process = start(path, "lab", &["lab", "--socket", &socket, "--clusters", &clusters, "--seed", &seed, "--lab-time", &times]);
         let lab = Client::new(&path.join("lab.sock"), Duration::from_secs(20), clock.clone());
-        let mut field = Field { folder, mirror, key, time, clock, lab, started: 0, _lab: lab_process };
+        let mut field = Field { folder, repository, time, clock, lab, started: 0, _lab: lab_process };
         field.merge("Begin the fleet", &[("clusters/till-042.yaml", &cluster(""))]);
-        let init =
-            Command::new(binary()).args(["init", "--config"]).arg(field.folder.path().join("north.yaml")).output().expect("init runs");
-        assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
+        Repository::init(&field.folder.path().join("north.yaml"));
         field
     }
 
     /// Merges files into main.
     pub fn merge(&mut self, title: &str, files: &[(&str, &str)]) -> Oid {
-        let main = RefName::branch("main").expect("a branch");
-        let on = self.mirror.fetch(std::slice::from_ref(&main)).expect("the repository is there").of(&main).oid();
-        let edits = files.iter().map(|(path, text)| Edit::Put { path: (*path).to_owned(), bytes: text.as_bytes().to_vec() }).collect();
-        let who =
-            Stamp { name: "Ann".to_owned(), email: "ann@example.com".to_owned(), seconds: self.clock.now().0 / 1_000, offset_minutes: 0 };
-        let mut group = Group::begin(&self.mirror, on).expect("a group");
-        let commit =
-            group.add(&Draft { edits, message: title.to_owned(), author: who.clone(), committer: who }, &self.key).expect("a commit");
-        group.store(&self.mirror).expect("space");
-        assert!(matches!(self.mirror.push(&main, on, commit), Pushed::Landed));
-        commit
+        self.repository.merge(title, files, self.clock.now())
     }
 
     /// Starts a controller.
@@ -182,27 +164,9 @@ impl Field {
         }
     }
 
-    /// The messages of the status branch, newest first.
-    pub fn messages(&mut self) -> Vec<String> {
-        let branch = RefName::branch("drydock/status").expect("a branch");
-        let Head::At(tip) = self.mirror.fetch(std::slice::from_ref(&branch)).expect("the repository is there").of(&branch) else {
-            return Vec::new();
-        };
-        let commits = self.mirror.walk(tip, None, 100_000).expect("a sound mirror").commits;
-        commits.iter().map(|c| self.mirror.commit(*c).expect("a commit").message).collect()
-    }
-
-    /// What `git fsck` says of the bare repository. A push that was killed between its objects and its reference leaves objects that nothing
-    /// names; that is no damage, and git clears them away in time.
-    pub fn fsck(&self) -> String {
-        let place = self.folder.path().join("fleet.git");
-        let done = Command::new("git").arg("-C").arg(place).args(["fsck", "--strict", "--no-dangling"]).output().expect("git runs");
-        format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr))
-    }
-
-    /// Real time by the machine's clock.
-    pub fn wall(&self) -> Timestamp {
-        Clock::now(&System)
+    /// The fleet's repository.
+    pub fn repository(&mut self) -> &mut Repository {
+        &mut self.repository
     }
 }
 

@@ -7,6 +7,7 @@ pub mod home;
 pub mod judge;
 pub mod node;
 mod questions;
+pub mod repository;
 pub mod sim;
 pub mod situation;
 pub mod stack;

@@ -1,13 +1,14 @@
 //! The whole stack: the real binary, a real repository, and a cluster of three stub nodes behind real servers: WinRM over TLS, WinRM with sealed messages,
 //! SSH. The servers and the nodes' scripts are Python and PowerShell that nobody of Drydock's own code is in.
 
-use crate::binary::{Process, binary};
+use crate::binary::Process;
 use crate::node::powershell;
+use crate::repository::Repository;
 use drydock::clock::System;
 use drydock::controller::LabTime;
 use drydock_engine::ports::Clock;
+use drydock_git::SigningKey;
 use drydock_git::limits::{self, Limits};
-use drydock_git::{Draft, Edit, Group, Head, Mirror, Oid, Pushed, RefName, Remote, SigningKey, Stamp};
 use drydock_model::time::Millis;
 use serde_json::{Value, json};
 use std::fs;
@@ -47,9 +48,10 @@ impl Drop for Server {
 /// Everything but a controller.
 pub struct Stack {
     folder: TempDir,
-    mirror: Mirror,
-    key: SigningKey,
+    repository: Repository,
     time: LabTime,
+    /// The interpreter of the servers' environment.
+    python: PathBuf,
     started: u32,
     _servers: Vec<Server>,
 }
@@ -133,18 +135,13 @@ impl Stack {
         fs::create_dir(path.join("ssh")).expect("a folder");
         let n03 = node(&[&sshd, "run", "ssh"], "N03", "127.0.0.13", &[]);
 
-        let bare = path.join("fleet.git");
-        git2::Repository::init_bare(&bare).and_then(|git| git.set_head("refs/heads/main")).expect("a bare repository");
-        let (key, text) = SigningKey::generate(&[u8::try_from(seed).unwrap_or(9); 32], "controller").expect("a key");
-        fs::write(path.join("controller.key"), text).expect("the key's file");
-        fs::write(path.join("north.yaml"), config(&path, &key, n03.said["user"].as_str().expect("a user"))).expect("a configuration");
-        let mirror = Mirror::open(&path.join("test"), Remote::at_path(&bare)).expect("a mirror");
+        let mut repository = Repository::new(&path, seed);
+        fs::write(path.join("north.yaml"), config(&path, repository.key(), n03.said["user"].as_str().expect("a user")))
+            .expect("a configuration");
         let ports = [&n01.said["nodes"][0]["port"], &n02.said["nodes"][0]["port"], &n03.said["port"]].map(|p| p.as_u64().expect("a port"));
-        let mut stack = Stack { folder, mirror, key, time, started: 0, _servers: vec![n01, n02, n03] };
-        stack.merge("Begin the fleet", &[("clusters/tills.yaml", &fleet(ports, source))]);
-        let init = Command::new(binary()).args(["init", "--config"]).arg(path.join("north.yaml")).output().expect("init runs");
-        assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
-        stack
+        repository.merge("Begin the fleet", &[("clusters/tills.yaml", &fleet(ports, source))], Clock::now(&System));
+        Repository::init(&path.join("north.yaml"));
+        Stack { folder, repository, time, python, started: 0, _servers: vec![n01, n02, n03] }
     }
 
     fn path(&self) -> &Path {
@@ -158,29 +155,9 @@ impl Stack {
         crate::binary::start(self.path(), &format!("north-{}", self.started), &["run", "--config", &config, "--lab-time", &time])
     }
 
-    /// Merges files into main.
-    fn merge(&mut self, title: &str, files: &[(&str, &str)]) -> Oid {
-        let main = RefName::branch("main").expect("a branch");
-        let on = self.mirror.fetch(std::slice::from_ref(&main)).expect("the repository is there").of(&main).oid();
-        let edits = files.iter().map(|(path, text)| Edit::Put { path: (*path).to_owned(), bytes: text.as_bytes().to_vec() }).collect();
-        let seconds = Clock::now(&System).0 / 1_000;
-        let who = Stamp { name: "Ann".to_owned(), email: "ann@example.com".to_owned(), seconds, offset_minutes: 0 };
-        let draft = Draft { edits, message: title.to_owned(), author: who.clone(), committer: who };
-        let mut group = Group::begin(&self.mirror, on).expect("a group");
-        let commit = group.add(&draft, &self.key).expect("a commit");
-        group.store(&self.mirror).expect("space");
-        assert!(matches!(self.mirror.push(&main, on, commit), Pushed::Landed));
-        commit
-    }
-
     /// The messages of the status branch, newest first.
     pub fn messages(&mut self) -> Vec<String> {
-        let branch = RefName::branch("drydock/status").expect("a branch");
-        let Head::At(tip) = self.mirror.fetch(std::slice::from_ref(&branch)).expect("the repository is there").of(&branch) else {
-            return Vec::new();
-        };
-        let commits = self.mirror.walk(tip, None, 100_000).expect("a sound mirror").commits;
-        commits.iter().map(|c| self.mirror.commit(*c).expect("a commit").message).collect()
+        self.repository.messages()
     }
 
     /// Waits, for at most `most` of real time, until a message of the status branch holds one of these texts.
@@ -201,7 +178,7 @@ impl Stack {
 
     /// What the stub platform knows in truth.
     pub fn truth(&self) -> Value {
-        let asked = Command::new("python3")
+        let asked = Command::new(&self.python)
             .env("PYTHONPATH", tests().join("node"))
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .args(["-m", "stub", "act"])
@@ -232,9 +209,7 @@ impl Stack {
 
     /// Gives the controller the new password, as whoever manages secrets does.
     pub fn change_secret(&self, to: &str) {
-        let file = self.path().join("sealed.secret");
-        let beside = file.with_extension("new");
-        fs::write(&beside, to).and_then(|()| fs::rename(&beside, &file)).expect("a secret's file");
+        replace(&self.path().join("sealed.secret"), to);
     }
 
     /// Everything that any process of the stack wrote or left, for a search for secrets.
@@ -271,8 +246,13 @@ fn serve(mut command: Command, errors: &Path) -> Server {
 }
 
 fn put(file: &Path, value: &Value) {
+    replace(file, &value.to_string());
+}
+
+/// Whole or not at all, as whoever reads it may look at any moment.
+fn replace(file: &Path, text: &str) {
     let beside = file.with_extension("new");
-    fs::write(&beside, value.to_string()).and_then(|()| fs::rename(&beside, file)).expect("a file");
+    fs::write(&beside, text).and_then(|()| fs::rename(&beside, file)).expect("a file");
 }
 
 fn users(sealed: &str) -> Value {

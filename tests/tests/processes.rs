@@ -63,9 +63,9 @@ fn a_controller_killed_at_random_moments_loses_nothing_and_does_nothing_twice() 
         }
         let status = controller.stop();
         assert!(status.success(), "{status}: {log}");
-        judge_messages(&field.messages());
-        assert_eq!(field.fsck(), "");
-        println!("{} kills, {} commits", kills(), field.messages().len());
+        judge_messages(&field.repository().messages());
+        assert_eq!(field.repository().fsck(), "");
+        println!("{} kills, {} commits", kills(), field.repository().messages().len());
     });
 }
 
@@ -75,7 +75,7 @@ fn of_two_controllers_one_works_and_the_other_stands_down() {
         let mut field = Field::new(11, 600);
         let first = field.controller("north", &[]);
         // Held by north as soon as its claim is on the branch.
-        while !field.messages().iter().any(|m| m.starts_with("Claim")) {
+        while !field.repository().messages().iter().any(|m| m.starts_with("Claim")) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let (status, said) = field.controller("south", &[]).end();
@@ -88,6 +88,6 @@ fn of_two_controllers_one_works_and_the_other_stands_down() {
         assert_eq!(truth.repeated, 0);
         assert!(truth.catastrophes.is_empty(), "{:?}", truth.catastrophes);
         assert!(second.stop().success());
-        judge_messages(&field.messages());
+        judge_messages(&field.repository().messages());
     });
 }
