@@ -150,8 +150,39 @@ fn the_readme_names_the_commands_that_there_are() {
 }
 
 #[test]
+fn a_configuration_that_a_document_shows_is_accepted() {
+    let mut shown = 0;
+    for path in ["README.md", "specs/README.md"] {
+        let text = read(path);
+        for block in text.split("```yaml\n").skip(1) {
+            let block = block.split("```").next().unwrap_or_default();
+            // A block in a list is indented as a whole.
+            let indent = block.len() - block.trim_start_matches(' ').len();
+            let yaml: String = block.lines().map(|line| format!("{}\n", line.get(indent..).unwrap_or_default())).collect();
+            if yaml.contains("kind: ControllerConfiguration") {
+                let (config, found) = drydock_spec::wire::config::parse(path, Path::new("/etc/drydock"), yaml.as_bytes());
+                assert!(config.is_some() && found.is_empty(), "{path}: {found:?}");
+                shown += 1;
+            }
+        }
+    }
+    assert_eq!(shown, 2);
+}
+
+#[test]
 fn no_document_or_source_links_to_a_file_that_is_not_there() {
-    for path in ["README.md", "controller/README.md", "specs/README.md", "tests/README.md"] {
+    let documents = [
+        "README.md",
+        "controller/README.md",
+        "controller/windows/README.md",
+        "controller/windows/scripts/README.md",
+        "specs/README.md",
+        "specs/errors.md",
+        "tests/README.md",
+        "tests/node/README.md",
+        "tests/winrm/README.md",
+    ];
+    for path in documents {
         let text = read(path);
         let folder = root().join(path).parent().unwrap().to_owned();
         for (at, _) in text.match_indices("](") {
