@@ -25,7 +25,11 @@ pub fn binary() -> &'static Path {
         let profile = test.ancestors().nth(2).expect("tests lie in a target folder");
         let target = profile.parent().expect("profiles lie in a target folder");
         let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        build.args(["build", "--quiet", "--package", "drydock", "--target-dir"]).arg(target).current_dir(env!("CARGO_MANIFEST_DIR"));
+        // Of the workspace, as the tests are: a package by itself would be built with fewer features, and all below it once more.
+        build
+            .args(["build", "--quiet", "--workspace", "--bin", "drydock", "--target-dir"])
+            .arg(target)
+            .current_dir(env!("CARGO_MANIFEST_DIR"));
         if profile.ends_with("release") {
             build.arg("--release");
         }

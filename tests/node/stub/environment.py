@@ -36,7 +36,8 @@ def of(folder, node, made):
         "DOTNET_EnableDiagnostics": "0",
         # Many short-lived PowerShells on few cores: no collector beside the work, and less compiling of what runs a few times only (numbers are hexadecimal).
         "DOTNET_gcConcurrent": "0",
-        "DOTNET_GCgen0size": "0x4000000",
+        # Whoever runs very many at once, and must share the memory, says less.
+        "DOTNET_GCgen0size": os.environ.get("DOTNET_GCgen0size", "0x4000000"),
         "DOTNET_TC_CallCountThreshold": "1000",
         "POWERSHELL_TELEMETRY_OPTOUT": "1",
         "POWERSHELL_UPDATECHECK": "Off",
