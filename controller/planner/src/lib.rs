@@ -28,9 +28,6 @@ mod report;
 mod storage;
 mod way;
 
-#[cfg(test)]
-mod tests;
-
 pub use clock::{FRESH, clock_apart, stamp};
 pub use storage::{own_damage_only, settled};
 
