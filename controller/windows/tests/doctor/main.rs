@@ -1,8 +1,10 @@
 //! The doctor's walk to stub nodes: real PowerShell, and a WinRM server and a listener that are not what they should be.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on shall stop, and one that cannot run says so")]
 
+#[path = "../common/mod.rs"]
 mod common;
-#[path = "common/server.rs"]
+mod constrained;
+#[path = "../common/server.rs"]
 mod server;
 
 use common::{Bench, bed, powershell};
@@ -14,7 +16,7 @@ use drydock_windows::local::Program;
 use drydock_windows::record::{self, Known, Scrubber};
 use drydock_windows::session::{Sessions, Target, Transport};
 use expect_test::{Expect, expect};
-use serde_json::json;
+use serde_json::{Value, json};
 use server::{Server, python};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -48,6 +50,22 @@ impl Stub {
         Some(Stub { folder, environment: serde_json::from_slice(&made.stdout).unwrap(), pwsh })
     }
 
+    /// The folder of a node.
+    fn home(&self, node: &str) -> PathBuf {
+        self.folder.path().join("nodes").join(node)
+    }
+
+    /// What the platform knows in truth.
+    fn truth(&self) -> Value {
+        serde_json::from_slice(&std::fs::read(self.folder.path().join("cluster.json")).unwrap()).unwrap()
+    }
+
+    /// What a node's registry holds of Drydock; null when there is no such key.
+    fn drydock_key(&self, node: &str) -> Value {
+        let hives: Value = serde_json::from_slice(&std::fs::read(self.home(node).join("registry.json")).unwrap()).unwrap();
+        hives["keys"]["HKEY_LOCAL_MACHINE"]["keys"]["SOFTWARE"]["keys"]["Drydock"].clone()
+    }
+
     fn target(&self, node: &str) -> Target {
         let environment = self.environment[node].iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect();
         local(node, &self.pwsh, environment)
@@ -78,6 +96,15 @@ fn steady(saw: &str) -> String {
 
 /// The walk in lines; what differs from run to run is replaced.
 fn lines(walk: &Walk, hide: &[(&str, &str)]) -> String {
+    told(walk, hide, false)
+}
+
+/// The same, with what to do.
+fn advice(walk: &Walk, hide: &[(&str, &str)]) -> String {
+    told(walk, hide, true)
+}
+
+fn told(walk: &Walk, hide: &[(&str, &str)], advice: bool) -> String {
     let mut text = String::new();
     for taken in &walk.steps {
         let (word, findings) = match &taken.outcome {
@@ -89,7 +116,12 @@ fn lines(walk: &Walk, hide: &[(&str, &str)]) -> String {
         };
         text.push_str(format!("{} {word}: {}", taken.step, steady(&taken.saw)).trim_end());
         text.push('\n');
-        findings.iter().for_each(|f| text.push_str(&format!("  {} {}\n", f.code, f.what)));
+        for finding in findings {
+            text.push_str(&format!("  {} {}\n", finding.code, finding.what));
+            if advice {
+                text.push_str(&format!("    -> {}\n", finding.todo));
+            }
+        }
     }
     hide.iter().fold(text, |text, (from, to)| text.replace(from, to))
 }
@@ -159,34 +191,6 @@ async fn a_recording_of_stub_nodes_names_none_of_them() {
     let observed = record::facts(&back);
     assert!(observed.nodes.values().all(|n| n.id.known().is_some() && n.view.known().is_some()), "{:?}", observed.nodes);
     assert!(observed.cluster.storage.known().is_some(), "{:?}", observed.cluster);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn constrained_language_mode_is_named_before_anything_is_tried() {
-    let folder = tempfile::tempdir().unwrap();
-    let program = folder.path().join("constrained");
-    std::fs::write(&program, "#!/bin/sh\necho DRYDOCK-LANGUAGE ConstrainedLanguage\nexit 4\n").unwrap();
-    let mut mode = std::fs::metadata(&program).unwrap().permissions();
-    std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o755);
-    std::fs::set_permissions(&program, mode).unwrap();
-    let bed = bed(BTreeMap::new(), |_| {});
-    let walk = doctor(&bed.sessions, Intent::Upgrade).walk(&local("N01", program.to_str().unwrap(), BTreeMap::new())).await;
-    check(
-        &walk,
-        &[],
-        expect![[r#"
-        name -: a program of this machine
-        port -: a program of this machine
-        TLS -: a program of this machine
-        authentication -: a program of this machine
-        shell ok: a shell was opened
-        PowerShell STOP:
-          DD0607 the node would not run the script: PowerShell runs in ConstrainedLanguage mode there; an application control policy must allow the account FullLanguage
-        modules .:
-        rights .:
-        facts .:
-    "#]],
-    );
 }
 
 fn winrm(port: u16, security: Security) -> Target {
