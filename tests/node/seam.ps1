@@ -3,6 +3,14 @@
 # this process is a task's; a download, an installation and a commit take their time, and the platform may cut them short.
 
 Import-Module StubPlatform
+# An administrator's registry and files are the real providers'; only the drive WSMan: is not there.
+Import-Module WindowsProviders -Function $(if ($env:DRYDOCK_RIGHTS) { '*' } else { 'Get-ChildItem' })
+
+# An error as a method of .NET throws it.
+function Stop-StubMethod($Inner) {
+    $why = New-Object System.Management.Automation.MethodInvocationException("Exception calling a method: $($Inner.Message)", $Inner)
+    throw (New-Object System.Management.Automation.ErrorRecord($why, $Inner.GetType().Name, 'NotSpecified', $null))
+}
 
 function New-UpdateObject([string]$Name) {
     switch ($Name) {
@@ -110,18 +118,28 @@ function Invoke-UpdateCommit($Installer) { [void](Invoke-StubOperation 'commit' 
 # The platform takes the key away when the node goes down.
 function New-VolatileKey([string]$SubKey) {
     $path = "HKLM:\$SubKey"
+    if ($env:DRYDOCK_RIGHTS) { Stop-StubMethod (New-Object System.UnauthorizedAccessException("Access to the registry key 'HKEY_LOCAL_MACHINE\$SubKey' is denied.")) }
     if (-not (Test-Path -LiteralPath $path)) { try { [void](New-Item -Path $path) } catch { if (-not (Test-Path -LiteralPath $path)) { throw } } }
 }
 
 # The stub's registry file is replaced in one step with each change. The platform hears of it, so that a test can let the node crash at this moment.
 function Invoke-RegistryFlush([string]$SubKey) {
+    if ($env:DRYDOCK_RIGHTS) { Stop-StubMethod (New-Object System.Security.SecurityException('Requested registry access is not allowed.')) }
     if (-not (Test-Path -LiteralPath "HKLM:\$SubKey")) { throw "no key $SubKey" }
     [void](Invoke-Platform 'flushed' @{ pid = $PID })
 }
 
 function Get-UpMs { [long](Invoke-Platform 'host').up_ms }
 
-function New-NodeMutex([string]$Name) { New-Object System.Threading.Mutex($false, $Name) }
+# One that administrators made lets nobody else in; one that nobody has made is made by whoever asks (Microsoft: Mutex objects, CreateMutex).
+function New-NodeMutex([string]$Name) {
+    $theirs = $null
+    if ($env:DRYDOCK_RIGHTS -and [System.Threading.Mutex]::TryOpenExisting($Name, [ref]$theirs)) {
+        $theirs.Dispose()
+        Stop-StubMethod (New-Object System.UnauthorizedAccessException("Access to the path '$Name' is denied."))
+    }
+    New-Object System.Threading.Mutex($false, $Name)
+}
 
 function Protect-Folder([string]$Path) { if (-not (Test-Path -LiteralPath $Path)) { throw "no folder $Path" } }
 
@@ -142,3 +160,10 @@ function Stop-SetupHelpers { [void](Invoke-Platform 'setup_helpers_end') }
 
 # Names of the node's own processes; the machine that the tests run on has others.
 function Get-ProcessNames { (Invoke-Platform 'process_names') }
+
+# Who logged on, as the server in front of the node left it; how Windows calls a logon by key, or a local one, is not documented.
+function Get-Account {
+    $name = if ($env:USERNAME) { "$env:USERDOMAIN\$env:USERNAME" } else { 'FABRIC\svc-drydock' }
+    $reader = [bool]$env:DRYDOCK_RIGHTS
+    [ordered]@{ name = $name; sid = "S-1-5-21-1-2-3-$(if ($reader) { 1105 } else { 1104 })"; logon = $(if ($env:DRYDOCK_LOGON) { $env:DRYDOCK_LOGON } else { 'unknown' }); administrator = -not $reader }
+}

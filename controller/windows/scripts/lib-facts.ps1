@@ -79,7 +79,14 @@ function Get-MachineUuid {
 
 # Running, Stopped or Disabled. A service that starts or stops is not running.
 function Get-ClusterServiceState {
-    $service = Get-Service -Name clussvc
+    try { $service = Get-Service -Name clussvc } catch {
+        # A network logon without rights may not list services (Microsoft: Service Security and Access Rights). It may be allowed to ask the cluster, and one
+        # that answers here runs; of one that does not nothing is known.
+        $denied = $_
+        if ((Get-Gap $denied) -ne 'AccessDenied') { throw }
+        try { [void](Get-Once 'Get-Cluster') } catch { throw $denied }
+        return 'Running'
+    }
     if ((Get-Word $service.Status @{ '4' = 'Running' }) -eq 'Running') { return 'Running' }
     if ((Get-Word (Get-PropertyOrNull $service 'StartType') @{ '4' = 'Disabled' }) -eq 'Disabled') { return 'Disabled' }
     'Stopped'

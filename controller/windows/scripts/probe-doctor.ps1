@@ -39,7 +39,11 @@ $needed = [ordered]@{
                 $states = @{ '1' = 'Stopped'; '2' = 'StartPending'; '3' = 'StopPending'; '4' = 'Running'; '5' = 'ContinuePending'; '6' = 'PausePending'; '7' = 'Paused' }
                 $starts = @{ '0' = 'Boot'; '1' = 'System'; '2' = 'Automatic'; '3' = 'Manual'; '4' = 'Disabled' }
                 [ordered]@{ name = $name; status = (Get-Word $service.Status $states); start = (Get-Word (Get-PropertyOrNull $service 'StartType') $starts) }
-            } catch { [ordered]@{ name = $name; status = 'NotThere'; start = 'Unknown' } }
+            } catch {
+                # What may not be seen is not missing.
+                if ((Get-Gap $_) -eq 'AccessDenied') { throw }
+                [ordered]@{ name = $name; status = 'NotThere'; start = 'Unknown' }
+            }
         })
     }
     machine = Get-Part { Get-MachineUuid }

@@ -81,6 +81,7 @@ impl SessionError {
             SessionError::AccessDenied(_) => "DD0605",
             SessionError::Quota(_) => "DD0606",
             SessionError::ScriptRefused(_) => "DD0607",
+            SessionError::ScriptFailed { category, .. } if is_denied(category) => "DD0612",
             SessionError::ScriptFailed { .. } => "DD0608",
             SessionError::AnswerLost(_) => "DD0609",
             SessionError::AnswerUnintelligible { .. } => "DD0610",
@@ -91,6 +92,11 @@ impl SessionError {
     pub(crate) fn leaves_session(&self) -> bool {
         matches!(self, SessionError::ScriptFailed { .. })
     }
+}
+
+/// PowerShell's words for a right that is not there; the cluster's commands say the second.
+fn is_denied(category: &str) -> bool {
+    matches!(category, "PermissionDenied" | "AuthenticationError" | "SecurityError")
 }
 
 impl From<DialError> for SessionError {

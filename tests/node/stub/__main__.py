@@ -11,7 +11,7 @@ from . import environment, make, serve
 
 def node_call(call, args, patience=15.0):
     folder, node = os.environ["DRYDOCK_CLUSTER"], os.environ["DRYDOCK_NODE"]
-    return serve.call(folder, {"node": node, "call": call, "args": args, "local": "DRYDOCK_TASK" in os.environ}, patience)
+    return serve.call(folder, {"node": node, "call": call, "args": args, "local": "DRYDOCK_TASK" in os.environ, "rights": os.environ.get("DRYDOCK_RIGHTS")}, patience)
 
 
 def refused(told):
@@ -61,6 +61,8 @@ def uso(words):
 def bcdedit(words):
     """/enum osloader /v and /delete ID (Microsoft: BCDEdit command-line options). Labels are those of an English Windows."""
     told = node_call("boot_entries", {})
+    if not told["ok"]:
+        return refused(told)
     words = [w.lower().lstrip("/") for w in words]
     if words[:2] == ["enum", "osloader"]:
         for entry in told["value"]:

@@ -5,7 +5,7 @@ import os
 import shutil
 import time
 
-from . import agent, members, power, processes, registry, roles, services, storage, tasks
+from . import agent, members, power, processes, registry, rights, roles, services, storage, tasks
 from .dice import Dice
 from .switches import Switches
 
@@ -13,12 +13,12 @@ from .switches import Switches
 class Refusal(Exception):
     """What a cmdlet reports as its error."""
 
-    def __init__(self, error_id, category, message, hresult=0):
+    def __init__(self, error_id, category, message, hresult=0, kind=""):
         super().__init__(message)
-        self.error_id, self.category, self.message, self.hresult = error_id, category, message, hresult
+        self.error_id, self.category, self.message, self.hresult, self.kind = error_id, category, message, hresult, kind
 
     def told(self):
-        return {"id": self.error_id, "category": self.category, "message": self.message, "hresult": self.hresult}
+        return {"id": self.error_id, "category": self.category, "message": self.message, "hresult": self.hresult, "kind": self.kind}
 
 
 # Calls that change nothing, so that nothing need be written down.
@@ -26,7 +26,7 @@ READS = frozenset("cluster storage host services tasks processes process_names e
                   "agent_reboot_required agent_make boot_entries setup_code exit_code".split())
 
 
-class Cluster(members.Members, roles.Roles, storage.Storage, power.Power, agent.Agent, services.Services, tasks.Tasks):
+class Cluster(members.Members, roles.Roles, storage.Storage, power.Power, agent.Agent, services.Services, tasks.Tasks, rights.Rights):
     def __init__(self, folder):
         self.folder = os.path.abspath(folder)
         self.file = os.path.join(self.folder, "cluster.json")
@@ -159,8 +159,8 @@ class Cluster(members.Members, roles.Roles, storage.Storage, power.Power, agent.
 
     # Requests
 
-    def answer(self, node, call, args, cmdlet=None, local=False):
-        """One call of one node's process. `local` is a process that no network logon started: a task."""
+    def answer(self, node, call, args, cmdlet=None, local=False, reader=False):
+        """One call of one node's process. `local` is a process that no network logon started: a task. `reader` is one of an account without rights."""
         me = self.nodes[node]
         if not me["on"]:
             self.refuse("NodeIsOff", "ConnectionError", f"{node} is off")
@@ -171,7 +171,10 @@ class Cluster(members.Members, roles.Roles, storage.Storage, power.Power, agent.
         handler = getattr(self, "do_" + call, None)
         if handler is None:
             self.refuse("NoSuchCall", "InvalidOperation", f"the stub platform knows no call {call}")
-        return handler(node, args, local)
+        if not reader:
+            return handler(node, args, local)
+        self.look_at_rights(node, call, args, cmdlet)
+        return self.seen_by_reader(call, handler(node, args, local))
 
     def denied(self, cmdlet):
         if "-Cluster" in cmdlet:

@@ -126,7 +126,7 @@ def answered(cluster, token, line, wait):
         if "act" in request:
             value = acted(cluster, request["act"], request.get("node"), args)
         else:
-            value = cluster.answer(request["node"], request["call"], args, request.get("cmdlet"), bool(request.get("local")))
+            value = cluster.answer(request["node"], request["call"], args, request.get("cmdlet"), bool(request.get("local")), request.get("rights") == "reader")
         if request.get("call") not in READS and request.get("act") != "state" or cluster.state["used"] != used:
             cluster.save()
         told = {"ok": True, "value": value}
@@ -134,7 +134,7 @@ def answered(cluster, token, line, wait):
         cluster.save()
         told = {"ok": False, "error": refusal.told()}
     except Exception:  # noqa: BLE001 - a mistake of the stub must not look like a refusal of Windows
-        told = {"ok": False, "error": {"id": "StubFailed", "category": "InvalidResult", "message": traceback.format_exc(limit=4), "hresult": 0}}
+        told = {"ok": False, "error": {"id": "StubFailed", "category": "InvalidResult", "message": traceback.format_exc(limit=4), "hresult": 0, "kind": ""}}
     return json.dumps(told).encode() + b"\n"
 
 

@@ -23,6 +23,7 @@ class Account:
     realm: str | None = None  # the long name of the domain, for user@realm over NTLM
     state: str = "ok"
     administrator: bool = True
+    shell: bool = False  # no administrator, and may open a remote shell all the same (winrm configSDDL default)
     certificate: str | None = None
 
     @property

@@ -53,6 +53,11 @@ class Authenticator:
     def over_tls(self) -> bool:
         return self.binding is not None
 
+    @property
+    def package(self) -> str:
+        """What Windows calls the package of the logon; empty where it made a local account's logon of something else."""
+        return {"ntlm": "NTLM", "kerberos": "Kerberos"}.get(self.context.negotiated_protocol if self.context else "", "")
+
     def check(self, header: str | None, hardening: str, allow_unencrypted: bool) -> Verdict:
         scheme, _, token = (header or "").strip().partition(" ")
         if not scheme:

@@ -107,6 +107,7 @@ class Server:
             return 500, verdict.headers, b""
         else:
             plain = http.body
+        connection.package = authenticator.package
         answer, rule = await self._operate(connection, plain, verdict.account, switches)
         kind, body = SOAP, answer.envelope
         if sealed and not (rule and rule.do == "unsealed"):
@@ -154,17 +155,18 @@ class Server:
     async def _perform(self, request: Request, account: Account, connection: Connection, switches: Switches, rule: Rule | None) -> Answer:
         if request.identify:
             return wsman.identify_answer(self.build)
-        if not account.administrator:
+        if not account.administrator and not account.shell:
             raise access_denied()
         if request.action == TRANSFER + "/Create":
             shell = await self.shells.create(request, account.full_name, connection.peer_name, switches.quotas)
+            shell.environment |= logged_on(account, connection.package, self.node.name)
             created = (
                 f"<x:ResourceCreated><a:Address>{request_address(self, connection)}</a:Address><a:ReferenceParameters>"
                 f'<w:ResourceURI>{request.resource}</w:ResourceURI><w:SelectorSet><w:Selector Name="ShellId">{shell.id}</w:Selector></w:SelectorSet>'
                 "</a:ReferenceParameters></x:ResourceCreated>")
             return wsman.answer(request, created + shell.described())
         if request.action == ENUMERATION + "/Enumerate":
-            return self._enumerate(request)
+            return self._enumerate(request, account)
         if request.action == ENUMERATION + "/Pull":
             return self._pull(request)
         if request.action == TRANSFER + "/Get" and request.resource.startswith(CONFIG):
@@ -197,11 +199,11 @@ class Server:
             return wsman.answer(request, await shell.signal(request))
         raise unsupported_action(request.action)
 
-    def _enumerate(self, request: Request) -> Answer:
-        """All shells of the node, at once where the client asks for that, else by Pull."""
+    def _enumerate(self, request: Request, account: Account) -> Answer:
+        """All shells of the node, at once where the client asks for that, else by Pull. Who is no administrator sees his own."""
         if not request.resource.startswith(SHELL):
             raise unknown_resource(request.resource)
-        items = [shell.described() for shell in self.shells.open.values()]
+        items = [shell.described() for shell in self.shells.open.values() if account.administrator or shell.owner == account.full_name]
         asked = request.body.find("n:Enumerate", PREFIXES)
         if asked is not None and asked.find("w:OptimizeEnumeration", PREFIXES) is not None:
             body = f"<n:EnumerateResponse><n:EnumerationContext></n:EnumerationContext><w:Items>{''.join(items)}</w:Items><w:EndOfSequence/></n:EnumerateResponse>"
@@ -267,6 +269,12 @@ def wants_identity(http: HttpRequest) -> bool:
     """Identify without a logon, which a client asks for by a header of its own or by the anonymous path."""
     return b"IdentifyRequest" not in http.body and b"Identify" in http.body and (
         http.headers.get("wsmanidentify", "").lower() == "unauthenticated" or http.path.startswith("/wsman-anon"))
+
+
+def logged_on(account: Account, package: str, machine: str) -> dict[str, str]:
+    """What the processes of a logon have in their environment: Windows' own variables, and what a stub node (../node) cannot ask Windows for."""
+    told = {"USERDOMAIN": account.domain or machine, "USERNAME": account.name, "DRYDOCK_LOGON": package}
+    return told if account.administrator else told | {"DRYDOCK_RIGHTS": "reader"}
 
 
 def request_address(server: Server, connection: Connection) -> str:

@@ -80,6 +80,9 @@ impl Finding {
             SessionError::ScriptRefused(_) => {
                 "in a shell of this account: $ExecutionContext.SessionState.LanguageMode must say FullLanguage"
             }
+            SessionError::ScriptFailed { .. } if error.code() == Code::Right.text() => {
+                "make the account a member of the node's Administrators"
+            }
             SessionError::ScriptFailed { .. } => "read the page; report it with what drydock probe --record writes",
             SessionError::AnswerLost(_) => "run it again; if it happens again, look for firewalls that drop idle connections",
             SessionError::AnswerUnintelligible { .. } => "look what answers there: curl -k https://ADDRESS:PORT/wsman -d ''",

@@ -54,6 +54,11 @@ impl Server {
 
     /// A server for one node; `arguments` go to it as they are, `CERTS` in them stands for the folder of certificates.
     pub fn start_with(python: &Path, arguments: &[&str], users: &Value) -> Server {
+        Self::start_node(python, "NODE1", arguments, users)
+    }
+
+    /// The same for a node of that name.
+    pub fn start_node(python: &Path, node: &str, arguments: &[&str], users: &Value) -> Server {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
         fs::write(at("users.json"), users.to_string()).unwrap();
@@ -64,7 +69,7 @@ impl Server {
             assert!(made.success());
         }
         let mut command = Command::new(python);
-        command.args(["-m", "winrm_server", "--node", "NODE1", "--address", "127.0.0.1", "--port", "0"]);
+        command.args(["-m", "winrm_server", "--node", node, "--address", "127.0.0.1", "--port", "0"]);
         command.args(["--users", &at("users.json"), "--switches", &at("switches.json"), "--counters", &at("counters.json")]);
         command.args(arguments.iter().map(|a| a.replace("CERTS", &certificates)));
         command.env("PYTHONPATH", sources()).stdout(Stdio::piped());

@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod constrained;
+mod reader;
 #[path = "../common/server.rs"]
 mod server;
 
@@ -274,11 +275,16 @@ async fn a_walk_ends_where_the_way_does() {
     );
 }
 
-fn with_password(user: &str, password: &str) -> common::Bed {
+/// A credential of a user and a password.
+fn secrets(name: &str, user: &str, password: &str) -> (String, Reference) {
     let secrets = tempfile::tempdir().unwrap().keep();
     std::fs::write(secrets.join("username"), user).unwrap();
     std::fs::write(secrets.join("password"), password).unwrap();
-    bed(BTreeMap::from([("svc".to_owned(), Reference { user: None, source: Source::Directory(secrets) })]), |_| {})
+    (name.to_owned(), Reference { user: None, source: Source::Directory(secrets) })
+}
+
+fn with_password(user: &str, password: &str) -> common::Bed {
+    bed(BTreeMap::from([secrets("svc", user, password)]), |_| {})
 }
 
 #[tokio::test(flavor = "multi_thread")]

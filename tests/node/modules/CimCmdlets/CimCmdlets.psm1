@@ -15,7 +15,7 @@ function Get-Instances($Cmdlet, [string]$Space, [string]$Class) {
 
 function Get-Win32($Cmdlet, [string]$Class) {
     $space = 'root/cimv2'
-    $host1 = Invoke-Platform 'host' @{} $Cmdlet
+    $host1 = Invoke-Platform 'host' @{ space = $space } $Cmdlet
     if ($null -eq $host1) { return }
     switch ($Class) {
         'Win32_OperatingSystem' {
@@ -59,7 +59,7 @@ function Get-Win32($Cmdlet, [string]$Class) {
 }
 
 function Get-MsCluster($Cmdlet, [string]$Class) {
-    $picture = Invoke-Platform 'cluster' @{} $Cmdlet
+    $picture = Invoke-Platform 'cluster' @{ space = 'root/mscluster' } $Cmdlet
     if ($null -eq $picture) { return }
     $states = @{ Up = 0; Down = 1; Paused = 2; Joining = 3; Unknown = [uint32]::MaxValue }
     $drains = @{ NotInitiated = 0; InProgress = 1; Completed = 2; Failed = 3 }
@@ -188,7 +188,7 @@ function Invoke-CimMethod {
         if ($InputObject.PSObject.TypeNames -notcontains 'Microsoft.Management.Infrastructure.CimInstance') { throw 'not a CIM instance' }
         switch ("$($InputObject.CimClass.CimClassName).$MethodName") {
             'MSCluster_Node.WillOfflineLoseQuorum' {
-                $answer = Invoke-Platform 'would_lose_quorum' @{ name = $InputObject.Name } $PSCmdlet
+                $answer = Invoke-Platform 'would_lose_quorum' @{ name = $InputObject.Name; space = 'root/mscluster' } $PSCmdlet
                 if ($null -ne $answer) { New-StubObject 'Microsoft.Management.Infrastructure.CimMethodResult' ([ordered]@{ ReturnValue = [bool]$answer; Reason = ''; PSComputerName = $null }) }
             }
             default { Write-StubError $PSCmdlet 'HRESULT 0x80041055' 'InvalidOperation' 'This method is not implemented in any class ' 0x80041055 }

@@ -51,19 +51,23 @@ function Connect-Platform {
 
 # Asks the platform. With -Cmdlet a refusal becomes that command's error, and nothing is answered; without, it is thrown.
 function Invoke-Platform([string]$Call, [hashtable]$Arguments = @{}, $Cmdlet) {
-    $request = @{ token = '@TOKEN@'; node = $env:DRYDOCK_NODE; call = $Call; args = $Arguments; local = [bool]$env:DRYDOCK_TASK }
+    $request = @{ token = '@TOKEN@'; node = $env:DRYDOCK_NODE; call = $Call; args = $Arguments; local = [bool]$env:DRYDOCK_TASK; rights = "$env:DRYDOCK_RIGHTS" }
     if ($null -ne $Cmdlet) { $request.cmdlet = $Cmdlet.MyInvocation.MyCommand.Name }
     $answer = Send-Line (ConvertTo-Json -InputObject $request -Depth 8 -Compress) | ConvertFrom-Json
     if ($answer.ok) { return , $answer.value }
     $e = $answer.error
     if ($e.id -eq 'StubFailed') { throw "the stub platform failed in $Call`: $($e.message)" }
-    Write-StubError $Cmdlet $e.id $e.category $e.message $e.hresult
+    Write-StubError $Cmdlet $e.id $e.category $e.message $e.hresult $null $e.kind
 }
 
 # An error as the command itself would write it: it ends the command where its caller's ErrorActionPreference says Stop.
-function Write-StubError($Cmdlet, [string]$Id, [string]$Category, [string]$Message, [long]$HResult, $Target) {
+function Write-StubError($Cmdlet, [string]$Id, [string]$Category, [string]$Message, [long]$HResult, $Target, [string]$Kind) {
     $code = [int]::MinValue + [int]($HResult -band 0x7fffffff)
-    if (($HResult -band 0xffff0000L) -eq 0x80070000L) {
+    $denied = New-Object System.ComponentModel.Win32Exception(5, 'Access is denied')
+    if ($Kind -eq 'Service') { $exception = New-Object System.InvalidOperationException($Message, $denied) }
+    elseif ($Kind -eq 'Registry') { $exception = New-Object System.Security.SecurityException($Message) }
+    elseif ($Kind -eq 'File') { $exception = New-Object System.UnauthorizedAccessException($Message) }
+    elseif (($HResult -band 0xffff0000L) -eq 0x80070000L) {
         $inner = New-Object System.ComponentModel.Win32Exception([int]($HResult -band 0xffff), $Message)
         if ($HResult -eq 0x80070005L) { $inner = New-Object System.UnauthorizedAccessException($Message) }
         $exception = New-Object System.Runtime.InteropServices.ExternalException($Message, $inner)
