@@ -22,6 +22,12 @@ use tokio::task::JoinSet;
 /// Set for the process that is to be killed: the folder of the servers' files.
 const VICTIM: &str = "DRYDOCK_VICTIM";
 
+/// Sessions stay for all rounds, however long the first one takes here.
+const IDLE: Duration = Duration::from_secs(3_600);
+
+/// Nodes on which a reader is killed.
+const STRUCK: usize = 40;
+
 /// Hosts and shells give a silent controller three minutes.
 const TIME_OUT: Duration = Duration::from_secs(240);
 
@@ -93,7 +99,7 @@ fn main() {
     let nodes = listed(folder.path());
 
     runtime.block_on(ours(&nodes, folder.path(), rounds));
-    runtime.block_on(killed(&nodes, folder.path()));
+    runtime.block_on(killed(&struck(nodes), folder.path()));
 
     let peers =
         Command::new(&python).arg(&bench).arg("peers").arg(folder.path()).args(["--rounds", "1"]).env("DRYDOCK_PWSH", &pwsh).status();
@@ -107,7 +113,7 @@ fn sessions(nodes: &[Value], folder: &Path) -> Sessions {
     let reference = Reference { user: Some("LAB\\bench".to_owned()), source: Source::File { path: secret, field: Field::Password } };
     let credentials = Credentials::new(BTreeMap::from([("bench".to_owned(), reference)]), instruments.clone());
     let breaker = Breaker::new(&folder.join("breaker"), instruments.clone()).expect("a folder");
-    let config = Config { open: nodes.len(), together: 8, ..Config::new("bench-run", scripts::HOST) };
+    let config = Config { open: nodes.len(), together: 8, idle: IDLE, ..Config::new("bench-run", scripts::HOST) };
     Sessions::new(config, instruments, Arc::new(credentials), Arc::new(breaker))
 }
 
@@ -145,7 +151,7 @@ async fn read(sessions: &Sessions, targets: &[Target]) {
 
 /// Opens a session on every node, says so, and waits to be killed.
 async fn victim(folder: &Path) {
-    let nodes = listed(folder);
+    let nodes = struck(listed(folder));
     let sessions = sessions(&nodes, folder);
     read(&sessions, &targets(&nodes)).await;
     println!("open");
@@ -161,6 +167,11 @@ fn kill_one(nodes: &[Value], folder: &Path) -> u64 {
     assert_eq!(line, "open\n");
     victim.kill().and_then(|()| victim.wait()).expect("our own process can be killed");
     counted(nodes, folder, "shellsOpen")
+}
+
+fn struck(mut nodes: Vec<Value>) -> Vec<Value> {
+    nodes.truncate(STRUCK);
+    nodes
 }
 
 async fn killed(nodes: &[Value], folder: &Path) {
