@@ -1,17 +1,22 @@
 """A real MIT Kerberos KDC on loopback, with its own realm, configuration and database in one folder. Needs krb5-kdc and krb5-admin-server.
 
     kdc.py run FOLDER --host node1.lab.test --user svc PASSWORD [--clock +600]   runs until SIGTERM; prints one JSON line when it answers
+    kdc.py run FOLDER --host node1.lab.test --managed 'svc-drydock$'               an account whose password nobody types
+    kdc.py managed FOLDER 'svc-drydock$'                                         its next password, and <user>.keytab anew
     kdc.py change FOLDER svc PASSWORD                                            a new password, while it runs
     kdc.py state FOLDER svc ok|disabled|expired|password-expired                 what the KDC says of the account from now on
     kdc.py ticket FOLDER svc PASSWORD CACHE [--lifetime 2s]                      a credential cache, as kinit makes it
 
 FOLDER gets krb5.conf (for both sides), node.keytab (HTTP/<host> of every host: `winrm_server --keytab`), <user>.keytab for every user.
+A managed account stands for a group managed service account: 240 random bytes, read as UTF-16 and given to Kerberos as UTF-8, as whoever reads
+msDS-ManagedPassword does (MS-ADTS: MSDS-MANAGEDPASSWORD_BLOB); with each change a new key version, and the old one is of no use any more.
 The realm locks an account after --lockout wrong passwords (5). Accounts need pre-authentication, as in Active Directory.
 """
 
 import argparse
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -41,7 +46,7 @@ def environment(folder: Path) -> dict[str, str]:
     return os.environ | {"KRB5_CONFIG": str(folder / "krb5.conf"), "KRB5_KDC_PROFILE": str(folder / "kdc.conf")}
 
 
-def admin(folder: Path, *words: str) -> None:
+def admin(folder: Path, *words: str | bytes) -> None:
     done = subprocess.run([program("kadmin.local"), *words], env=environment(folder), capture_output=True, text=True, check=False)
     # kadmin.local ends with 0 after most errors; its own words tell.
     if done.returncode != 0 or "while" in done.stderr:
@@ -70,6 +75,21 @@ def create(folder: Path, options: argparse.Namespace) -> None:
     for name, password in options.user:
         admin(folder, "addprinc", "-policy", "lockout", "+requires_preauth", "-pw", password, name)
         admin(folder, "ktadd", "-norandkey", "-k", str(folder / f"{name}.keytab"), name)
+
+
+    for name in options.managed:
+        admin(folder, "addprinc", "-policy", "lockout", "+requires_preauth", "-randkey", name)
+        manage(folder, name)
+
+
+def manage(folder: Path, name: str) -> None:
+    text = "\0"
+    while "\0" in text:
+        # Units that are half a character become U+FFFD; a zero cannot be handed to kadmin.local.
+        text = secrets.token_bytes(240).decode("utf-16-le", "replace")
+    admin(folder, "cpw", "-pw", text.encode(), name)
+    (folder / f"{name}.keytab").unlink(missing_ok=True)
+    admin(folder, "ktadd", "-norandkey", "-k", str(folder / f"{name}.keytab"), name)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -139,10 +159,11 @@ def main() -> None:
     begin.add_argument("--port", type=int, default=0)
     begin.add_argument("--host", action="append", default=[])
     begin.add_argument("--user", nargs=2, action="append", default=[], metavar=("NAME", "PASSWORD"))
+    begin.add_argument("--managed", action="append", default=[], metavar="NAME")
     begin.add_argument("--lockout", type=int, default=5)
     begin.add_argument("--with-parent", action="store_true", help="end when the process that started it is gone")
     begin.add_argument("--clock", help="the KDC's clock is off by so many seconds (libfaketime's form: +600)")
-    for verb, names in {"change": ["name", "password"], "state": ["name", "wanted"], "ticket": ["name", "password", "cache"]}.items():
+    for verb, names in {"change": ["name", "password"], "managed": ["name"], "state": ["name", "wanted"], "ticket": ["name", "password", "cache"]}.items():
         each = verbs.add_parser(verb)
         each.add_argument("folder", type=Path)
         for name in names:
@@ -154,6 +175,8 @@ def main() -> None:
         run(options)
     elif options.verb == "change":
         admin(options.folder.resolve(), "cpw", "-pw", options.password, options.name)
+    elif options.verb == "managed":
+        manage(options.folder.resolve(), options.name)
     elif options.verb == "state":
         state(options.folder.resolve(), options.name, options.wanted)
     else:

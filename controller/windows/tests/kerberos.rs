@@ -7,18 +7,23 @@ mod helper;
 #[path = "common/server.rs"]
 mod server;
 
-use common::{Bed, MINUTE, bed, powershell};
+use common::{Bed, Bench, MINUTE, bed, bed_by, powershell};
+use drydock_model::time::{Millis, Timestamp};
 use drydock_windows::SessionError;
-use drydock_windows::auth::{Kerberos, Method, Refusal, Sealing, Security};
+use drydock_windows::auth::{Held, Instruments, Kerberos, Method, Refusal, Sealing, Security};
 use drydock_windows::credential::{Field, Reference, Source};
+use drydock_windows::doctor::{Doctor, Intent, Outcome};
 use drydock_windows::http::Trust;
 use drydock_windows::session::{Script, Target, Transport};
+use expect_test::expect;
 use helper::Helper;
 use serde_json::{Map, json};
 use server::{Server, python};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 const PASSWORD: &str = "P@ssw0rd canary";
@@ -184,4 +189,156 @@ async fn clocks_that_differ_are_told_as_such() {
     let error = one(&bed, &target(server.port, Security::SealedHttp { method: realm.method() })).await.unwrap_err();
     assert_eq!(error, SessionError::Authentication(Refusal::ClockSkew));
     assert_eq!(bed.sessions.standings(), []);
+}
+
+fn later(from: Timestamp, millis: u64) -> Timestamp {
+    Timestamp(from.0 + i64::try_from(millis).unwrap())
+}
+
+/// The wall's clock, and what a test adds to it.
+struct Ahead(Arc<Bench>, AtomicU64);
+
+impl Instruments for Ahead {
+    fn now(&self) -> Timestamp {
+        later(self.0.now(), self.1.load(Ordering::SeqCst))
+    }
+    fn dice(&self) -> u64 {
+        self.0.dice()
+    }
+}
+
+/// A group managed service account: what an administrator's program knows of it, and what it prints.
+struct Managed {
+    realm: Realm,
+    clock: Arc<Ahead>,
+}
+
+const MANAGED: &str = "svc-drydock$";
+
+impl Managed {
+    fn new() -> Option<Managed> {
+        let realm = realm(&["--managed", MANAGED])?;
+        Some(Managed { realm, clock: Arc::new(Ahead(Bench::new(11), AtomicU64::new(0))) })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.realm.folder.path().join(name)
+    }
+
+    /// The directory changes the password.
+    fn change(&self) {
+        Helper::tell(&self.realm.python, "kdc.py", &["managed", &self.realm.folder.path().to_string_lossy(), MANAGED]);
+    }
+
+    /// The program reads it, and prints from now on what is so many milliseconds away from its end.
+    fn read(&self, lasts: u64) {
+        fs::copy(self.path(&format!("{MANAGED}.keytab")), self.path("known.keytab")).unwrap();
+        fs::write(self.path("expires"), later(self.clock.now(), lasts).to_string()).unwrap();
+    }
+
+    fn asked(&self) -> u64 {
+        fs::metadata(self.path("asked")).map_or(0, |file| file.len())
+    }
+
+    fn bed(&self) -> Bed {
+        let program = self.path("program");
+        let text = "printf x >> \"$1/asked\"\n\
+                    keys=$(base64 < \"$1/known.keytab\" | tr -d '\\n')\n\
+                    printf '{\"username\": \"svc-drydock$@LAB.TEST\", \"keytab\": \"%s\", \"expires\": \"%s\"}' \"$keys\" \"$(cat \"$1/expires\")\"\n";
+        fs::write(&program, text).unwrap();
+        self.bed_of(vec![program.to_string_lossy().into_owned(), self.realm.folder.path().to_string_lossy().into_owned()], MINUTE)
+    }
+
+    fn bed_of(&self, arguments: Vec<String>, within: Duration) -> Bed {
+        let source = Source::Command { program: "/bin/sh".into(), arguments, within };
+        bed_by(self.clock.clone(), BTreeMap::from([("svc".to_owned(), Reference { user: None, source })]), |_| {})
+    }
+
+    async fn one(&self, bed: &Bed, target: &Target) -> Result<serde_json::Value, SessionError> {
+        // A new session, so a new logon.
+        bed.sessions.close(MINUTE).await;
+        one(bed, target).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_managed_account_logs_on_by_the_keytab_that_a_command_prints_and_a_changed_password_is_asked_for_anew() {
+    let Some(managed) = Managed::new() else { return };
+    let server = managed.realm.server(&[]);
+    let sealed = target(server.port, Security::SealedHttp { method: managed.realm.method() });
+    let bed = managed.bed();
+    let day = Millis::minutes(24 * 60).0;
+    managed.read(Millis::minutes(2).0);
+    for _ in 0..2 {
+        assert_eq!(managed.one(&bed, &sealed).await.unwrap(), json!(1));
+    }
+    assert_eq!((managed.asked(), server.counter("logons")), (1, 2), "what was printed serves until it expires");
+
+    // The password changed when it was to change: the old one has expired, the new one is asked for, and nobody refuses anything.
+    managed.change();
+    managed.clock.1.store(Millis::seconds(100).0, Ordering::SeqCst);
+    let late = managed.one(&bed, &sealed).await.unwrap_err();
+    assert!(late.to_string().contains("expired"), "the program prints the old one still: {late}");
+    managed.read(day);
+    assert_eq!(managed.one(&bed, &sealed).await.unwrap(), json!(1));
+    assert_eq!((managed.asked(), server.counter("logons"), server.counter("failedLogons")), (3, 3, 0));
+    assert_eq!(bed.sessions.standings(), []);
+
+    // It changed before that: one logon is refused, and the program is asked at once, though what it printed has not expired.
+    managed.change();
+    let refused = managed.one(&bed, &sealed).await.unwrap_err();
+    assert!(matches!(&refused, SessionError::Authentication(Refusal::WrongSecret(_))), "{refused}");
+    // As long as it prints what was refused, nothing of that is tried again, and it is asked once a minute.
+    for _ in 0..3 {
+        let held = managed.one(&bed, &sealed).await.unwrap_err();
+        assert!(matches!(&held, SessionError::Authentication(Refusal::Held(Held::Until { .. } | Held::First { .. }))), "{held}");
+    }
+    assert_eq!(managed.asked(), 4);
+    managed.read(day);
+    managed.clock.1.fetch_add(Millis::seconds(61).0, Ordering::SeqCst);
+    assert_eq!(managed.one(&bed, &sealed).await.unwrap(), json!(1));
+    assert_eq!((managed.asked(), server.counter("logons"), server.counter("failedLogons")), (5, 4, 0));
+    assert_eq!(bed.sessions.standings(), []);
+    assert!(bed.sessions.close(MINUTE).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_says_why_a_command_gave_no_credential() {
+    let Some(managed) = Managed::new() else { return };
+    let server = managed.realm.server(&[]);
+    let sealed = target(server.port, Security::SealedHttp { method: managed.realm.method() });
+    let mut text = String::new();
+    for (script, within) in [
+        ("echo canary >&2; exit 3", MINUTE),
+        ("echo canary", MINUTE),
+        ("echo '{\"username\": \"svc-drydock$@LAB.TEST\", \"keytab\": \"canary!\"}'", MINUTE),
+        ("echo '{\"username\": \"svc-drydock$@LAB.TEST\", \"keytab\": \"Y2FuYXJ5\"}'", MINUTE),
+        ("echo '{\"username\": \"svc-drydock$@LAB.TEST\", \"keytab\": \"Y2FuYXJ5\", \"expires\": \"2001-01-01T00:00:00Z\"}'", MINUTE),
+        ("read line < /dev/zero", Duration::from_millis(50)),
+    ] {
+        let bed = managed.bed_of(vec!["-c".to_owned(), script.to_owned()], within);
+        let doctor = Doctor::new(bed.sessions.clone(), managed.clock.clone(), Intent::Upgrade, Duration::from_secs(10));
+        let walk = doctor.walk(&sealed).await;
+        for taken in &walk.steps {
+            if let Outcome::Stopped(finding) = &taken.outcome {
+                text.push_str(&format!("{}: {} {}\n  -> {}\n", taken.step, finding.code, finding.what, finding.todo));
+            }
+        }
+    }
+    expect![[r#"
+        authentication: DD0604 credential svc cannot be used: its command failed (exit status: 3)
+          -> correct nodes.credentials in the controller's configuration, or what it names
+        authentication: DD0604 credential svc cannot be used: its command does not print JSON as described (line 1)
+          -> correct nodes.credentials in the controller's configuration, or what it names
+        authentication: DD0604 credential svc cannot be used: its command prints a keytab that is not base64
+          -> correct nodes.credentials in the controller's configuration, or what it names
+        authentication: DD0604 credential svc cannot be used: it is no key table of format 2
+          -> correct nodes.credentials in the controller's configuration, or what it names
+        authentication: DD0604 credential svc cannot be used: it has expired
+          -> correct nodes.credentials in the controller's configuration, or what it names
+        authentication: DD0604 credential svc cannot be used: its command takes longer than 50ms
+          -> correct nodes.credentials in the controller's configuration, or what it names
+    "#]]
+    .assert_eq(&text);
+    assert!(!text.contains("canary") && server.counter("logons") == 0);
 }

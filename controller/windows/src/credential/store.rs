@@ -31,6 +31,8 @@ pub struct Credentials {
     references: BTreeMap<String, Reference>,
     instruments: Arc<dyn Instruments>,
     cache: Mutex<BTreeMap<String, Cached>>,
+    /// Of credentials that were refused, which one it was.
+    refused: Mutex<BTreeMap<String, [u8; 32]>>,
     /// Counts events of the watched folders: what was read before an event is read again.
     changes: Arc<AtomicU64>,
     _watcher: Option<RecommendedWatcher>,
@@ -47,7 +49,14 @@ impl Credentials {
     pub fn new(references: BTreeMap<String, Reference>, instruments: Arc<dyn Instruments>) -> Self {
         let changes = Arc::new(AtomicU64::new(0));
         let watcher = watch(&references, changes.clone());
-        Self { references, instruments, cache: Mutex::new(BTreeMap::new()), changes, _watcher: watcher }
+        Self {
+            references,
+            instruments,
+            cache: Mutex::new(BTreeMap::new()),
+            refused: Mutex::new(BTreeMap::new()),
+            changes,
+            _watcher: watcher,
+        }
     }
 
     /// The names that there are.
@@ -73,6 +82,29 @@ impl Credentials {
         Ok(credential)
     }
 
+    /// It was refused: whatever it says of its end, a command that printed it is asked again, at once and then every minute, until it prints another one.
+    /// A managed password that was changed before its time would otherwise be held back until the old one expires.
+    pub(crate) fn doubt(&self, name: &str, credential: &Credential) {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), credential.print());
+        let command = self.references.get(name).is_some_and(|r| matches!(r.source, Source::Command { .. }));
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if command && cache.get(name).is_some_and(|entry| entry.credential.print() == credential.print()) {
+            cache.remove(name);
+        }
+    }
+
+    /// It was accepted.
+    pub(crate) fn trust(&self, name: &str, credential: &Credential) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.get(name) == Some(&credential.print()) {
+            refused.remove(name);
+        }
+    }
+
+    fn doubted(&self, name: &str, credential: &Credential) -> bool {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).get(name) == Some(&credential.print())
+    }
+
     fn cached(&self, name: &str, reference: &Reference, now: Timestamp, changes: u64) -> Option<Arc<Credential>> {
         let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = cache.get(name)?;
@@ -80,6 +112,7 @@ impl Credentials {
         let fresh = match &reference.source {
             Source::File { .. } | Source::Directory(_) => entry.changes == changes && age < FRESH,
             Source::Environment { .. } | Source::Agent => true,
+            Source::Command { .. } if self.doubted(name, &entry.credential) => age < FRESH,
             Source::Command { .. } => match entry.credential.expires {
                 Some(expires) => now + MARGIN < expires,
                 None => age < PRINTED,
@@ -235,6 +268,40 @@ mod tests {
         let late = store.get("c").await.unwrap_err();
         assert!(late.to_string().contains("expired"), "{late}");
         assert_eq!(std::fs::read(&count).unwrap(), b"xx", "it was asked again");
+    }
+
+    #[tokio::test]
+    async fn a_command_whose_credential_was_refused_is_asked_at_once_and_then_every_minute_until_it_prints_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let (count, secret) = (folder.path().join("count"), folder.path().join("secret"));
+        std::fs::write(&secret, "one").unwrap();
+        let script = format!(
+            "printf x >> {}; printf '{{\"password\":\"%s\",\"expires\":\"1971-01-01T00:00:00Z\"}}' \"$(cat {})\"",
+            count.display(),
+            secret.display()
+        );
+        let command = Source::Command { program: "/bin/sh".into(), arguments: vec!["-c".into(), script], within: Duration::from_secs(20) };
+        let (store, clock) = store(command);
+        let asked = || std::fs::read(&count).unwrap().len();
+        let first = store.get("c").await.unwrap();
+        store.doubt("c", &first);
+        for (at, calls) in [(0, 2), (59_000, 2), (60_000, 3), (60_000, 3)] {
+            clock.0.store(at, Ordering::SeqCst);
+            assert_eq!(password(&store.get("c").await.unwrap()), "one");
+            assert_eq!(asked(), calls, "at {at}");
+        }
+        // Another node took it after all: it serves as long as it says.
+        store.trust("c", &first);
+        clock.0.store(3_600_000, Ordering::SeqCst);
+        assert_eq!(password(&store.get("c").await.unwrap()), "one");
+        assert_eq!(asked(), 3);
+        store.doubt("c", &first);
+        std::fs::write(&secret, "two").unwrap();
+        for at in [3_600_000, 7_200_000] {
+            clock.0.store(at, Ordering::SeqCst);
+            assert_eq!(password(&store.get("c").await.unwrap()), "two");
+            assert_eq!(asked(), 4);
+        }
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! The way to a logged-on connection: the credential as it is now, a connection, the breaker's leave, the logon.
 
-use crate::auth::{Breaker, FIRST, Guarded, Instruments, Logon, Method, Refusal, Security};
+use crate::auth::{Blame, Breaker, FIRST, Guarded, Instruments, Logon, Method, Refusal, Security};
 use crate::credential::{Credentials, unavailable};
 use crate::error::SessionError;
 use crate::http::{Connection, Endpoint};
@@ -88,10 +88,15 @@ impl Door {
         match Logon::on(connection, &self.security, &proof, &self.host, &probe, LEG).await {
             Ok(logon) => {
                 pass.accepted();
+                self.credentials.trust(&self.credential, &credential);
                 Ok(logon)
             }
             Err(Guarded::Refused(refusal)) => {
                 pass.refused(&refusal);
+                match refusal.blame() {
+                    Blame::Secret | Blame::Perhaps => self.credentials.doubt(&self.credential, &credential),
+                    Blame::No => {}
+                }
                 Err(refusal.into())
             }
             Err(Guarded::Post(error)) => Err(SessionError::Unreachable(format!("{} during the logon", error))),

@@ -63,10 +63,14 @@ pub struct Bed {
 }
 
 pub fn bed(references: BTreeMap<String, Reference>, change: impl FnOnce(&mut Config)) -> Bed {
-    let folder = tempfile::tempdir().unwrap();
     // As of different processes: no two beds throw the same.
     static BEDS: AtomicU64 = AtomicU64::new(1);
-    let bench = Bench::new(u64::from(std::process::id()) << 32 | BEDS.fetch_add(1, Ordering::SeqCst) << 8);
+    bed_by(Bench::new(u64::from(std::process::id()) << 32 | BEDS.fetch_add(1, Ordering::SeqCst) << 8), references, change)
+}
+
+/// The same, by the test's own clock.
+pub fn bed_by(bench: Arc<dyn Instruments>, references: BTreeMap<String, Reference>, change: impl FnOnce(&mut Config)) -> Bed {
+    let folder = tempfile::tempdir().unwrap();
     let mut config = Config::new("tests", drydock_windows::scripts::HOST);
     change(&mut config);
     let breaker = Arc::new(Breaker::new(&folder.path().join("breaker"), bench.clone()).unwrap());

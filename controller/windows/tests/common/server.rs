@@ -47,6 +47,7 @@ impl Server {
         let users = json!({ "users": [
             { "name": "svc", "domain": "LAB", "password": "P@ss w\u{f6}rd canary" },
             { "name": "local", "password": "l", "certificate": "drydock@local" },
+            { "name": "svc-drydock$", "domain": "LAB", "password": "nobody knows it" },
             { "name": "reader", "domain": "LAB", "password": "r", "administrator": false },
         ] });
         Self::start_with(python, arguments, &users)
