@@ -267,14 +267,14 @@ async fn a_reader_is_told_what_it_may_not_and_its_orders_leave_no_trace() {
     "#]]
     .assert_eq(&lines);
     expect![[r#"
-        order-fence: DD0612 script order-fence failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-Item, line 137)
-        order-cancel: DD0612 script order-cancel failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-Item, line 137)
-        order-registry: DD0612 script order-registry failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-Item, line 137)
-        order-vacate: DD0612 script order-vacate failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-Item, line 137)
-        order-reboot: DD0612 script order-reboot failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-Item, line 137)
-        order-install: DD0612 script order-install failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-Item, line 137)
-        order-restart: DD0612 script order-restart failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-Item, line 137)
-        order-return: DD0612 script order-return failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-Item, line 137)
+        order-fence: DD0612 script order-fence failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-Item
+        order-cancel: DD0612 script order-cancel failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-Item
+        order-registry: DD0612 script order-registry failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-Item
+        order-vacate: DD0612 script order-vacate failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-Item
+        order-reboot: DD0612 script order-reboot failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-Item
+        order-install: DD0612 script order-install failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-Item
+        order-restart: DD0612 script order-restart failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-Item
+        order-return: DD0612 script order-return failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-Item
     "#]].assert_eq(&scene.all_orders().await);
     assert_eq!(scene.traces(), before);
 
@@ -283,14 +283,14 @@ async fn a_reader_is_told_what_it_may_not_and_its_orders_leave_no_trace() {
     assert_eq!(scene.order("svc", &first).await, "order-fence: \"Applied\"\n");
     let before = scene.traces();
     expect![[r#"
-        order-fence: DD0612 script order-fence failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-ItemProperty, line 55)
-        order-cancel: DD0612 script order-cancel failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-ItemProperty, line 55)
-        order-registry: DD0612 script order-registry failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-ItemProperty, line 55)
-        order-vacate: DD0612 script order-vacate failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-ItemProperty, line 55)
-        order-reboot: DD0612 script order-reboot failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-ItemProperty, line 55)
-        order-install: DD0612 script order-install failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-ItemProperty, line 55)
-        order-restart: DD0612 script order-restart failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-ItemProperty, line 55)
-        order-return: DD0612 script order-return failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-ItemProperty, line 55)
+        order-fence: DD0612 script order-fence failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-ItemProperty
+        order-cancel: DD0612 script order-cancel failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-ItemProperty
+        order-registry: DD0612 script order-registry failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-ItemProperty
+        order-vacate: DD0612 script order-vacate failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-ItemProperty
+        order-reboot: DD0612 script order-reboot failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-ItemProperty
+        order-install: DD0612 script order-install failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-ItemProperty
+        order-restart: DD0612 script order-restart failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-ItemProperty
+        order-return: DD0612 script order-return failed: Requested registry access is not allowed. (PermissionDenied, System.Security.SecurityException,New-ItemProperty
     "#]].assert_eq(&scene.all_orders().await);
     assert_eq!(scene.traces(), before);
     // Another Windows: the cluster's storage is not refused but not shown, and its WMI classes answer.
