@@ -314,6 +314,22 @@ fn errors() -> Vec<SessionError> {
     ]
 }
 
+#[test]
+fn a_script_that_ends_with_access_denied_is_a_missing_right_and_was_sent_all_the_same() {
+    for category in ["PermissionDenied", "AuthenticationError", "SecurityError"] {
+        let error = SessionError::ScriptFailed {
+            category: category.into(),
+            id: "i".into(),
+            message: "m".into(),
+            script: "order-fence".into(),
+            line: 1,
+        };
+        let finding = Finding::of(&error);
+        assert_eq!((error.code(), finding.code, error.was_sent()), ("DD0612", "DD0612", true));
+        assert_eq!(finding.todo, "make the account a member of the node's Administrators");
+    }
+}
+
 fn outline(walk: &Walk) -> String {
     let word = |taken: &Taken| match &taken.outcome {
         Outcome::Fine => format!("{} ok", taken.step),

@@ -47,7 +47,8 @@ async fn a_node_is_walked_to_its_facts_over_winrm_with_tls_and_ntlm() {
         modules ok: FailoverClusters, Storage, ScheduledTasks, CimCmdlets, Dism, Hyper-V, AzureStackHCI
         rights ok: LAB\svc (NTLM), an administrator; 30 shells for each account
         facts ok: 15 known, 0 unknown; build 20349.3692; the cluster service runs; no fence yet
-    "#]].assert_eq(&walk(&bed, &target, server.port).await);
+    "#]]
+    .assert_eq(&walk(&bed, &target, server.port).await);
     nothing_stays(&bed, &server).await;
 }
 
@@ -81,7 +82,8 @@ async fn a_node_is_walked_to_its_facts_over_winrm_sealed_by_kerberos() {
         modules ok: FailoverClusters, Storage, ScheduledTasks, CimCmdlets, Dism, Hyper-V, AzureStackHCI
         rights ok: LAB\svc (Kerberos), an administrator; 30 shells for each account
         facts ok: 15 known, 0 unknown; build 20349.3692; the cluster service runs; no fence yet
-    "#]].assert_eq(&text);
+    "#]]
+    .assert_eq(&text);
     nothing_stays(&bed, &server).await;
 }
 
@@ -110,7 +112,8 @@ async fn a_node_is_walked_to_its_facts_over_ssh_and_told_that_sshd_would_not_com
             -> on the node: Set-Service -Name sshd -StartupType Automatic
         rights ok: FABRIC\svc-drydock (unknown), an administrator; 30 shells for each account
         facts ok: 15 known, 0 unknown; build 20349.3692; the cluster service runs; no fence yet
-    "#]].assert_eq(&walk(&bed, &target, sshd.port()).await);
+    "#]]
+    .assert_eq(&walk(&bed, &target, sshd.port()).await);
     stub.set("N01", &json!({"services.sshd.start": "Automatic"}));
     expect![[r#"
         name ok: 127.0.0.1 is an address
@@ -122,7 +125,8 @@ async fn a_node_is_walked_to_its_facts_over_ssh_and_told_that_sshd_would_not_com
         modules ok: FailoverClusters, Storage, ScheduledTasks, CimCmdlets, Dism, Hyper-V, AzureStackHCI
         rights ok: FABRIC\svc-drydock (unknown), an administrator; 30 shells for each account
         facts ok: 15 known, 0 unknown; build 20349.3692; the cluster service runs; no fence yet
-    "#]].assert_eq(&walk(&bed, &target, sshd.port()).await);
+    "#]]
+    .assert_eq(&walk(&bed, &target, sshd.port()).await);
     assert!(bed.sessions.close(MINUTE).await);
     let begun = std::fs::read_to_string(folder.path().join("sessions")).unwrap();
     assert_eq!(begun.lines().count(), 1, "both walks were one session");
