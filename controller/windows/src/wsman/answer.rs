@@ -9,6 +9,11 @@ use std::fmt;
 
 /// Nodes of one document: an answer has some dozens; streams are few and long.
 const NODES: u32 = 20_000;
+/// Declarations of name spaces in one document: an answer has some ten, a list of shells a few for each shell. The parser's time grows with the third
+/// power of their number; two thousand take it fifteen seconds.
+const SPACES: usize = 500;
+/// Attributes of one element: an answer has five. The parser compares each with all before it.
+const ATTRIBUTES: usize = 250;
 
 /// Bytes of the token by which a listing goes on; Windows' own is a UUID. A longer one ends the listing.
 const MOST_CONTEXT: usize = 2_000;
@@ -130,6 +135,9 @@ pub enum Malformed {
     /// Not text.
     #[error("the answer is not UTF-8")]
     NotText,
+    /// XML that takes far longer to read than any answer would.
+    #[error("the answer has more attributes or name spaces than any answer")]
+    Crowded,
     /// Not XML, or XML with a document type, or with more nodes than an answer has.
     #[error("the answer is not XML: {0}")]
     NotXml(String),
@@ -151,6 +159,9 @@ pub(super) fn read(bytes: &[u8], id: &str) -> Result<Answer, Malformed> {
     }
     let text = std::str::from_utf8(bytes).map_err(|_| Malformed::NotText)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if crowded(text) {
+        return Err(Malformed::Crowded);
+    }
     let options = ParsingOptions { allow_dtd: false, nodes_limit: NODES, ..ParsingOptions::default() };
     let document = Document::parse_with_options(text, options).map_err(|e| Malformed::NotXml(plain(&e.to_string(), SHORT)))?;
     let envelope = document.root_element();
@@ -181,6 +192,13 @@ pub(super) fn read(bytes: &[u8], id: &str) -> Result<Answer, Malformed> {
         (ENUMERATION, "EnumerateResponse" | "PullResponse") => Ok(shells(first)),
         _ => Err(Malformed::Lacks("known response")),
     }
+}
+
+/// Counts too much rather than too little: what looks like a declaration or an attribute counts wherever it stands.
+fn crowded(text: &str) -> bool {
+    let is_value = |after: &&str| after.trim_ascii_start().starts_with(['"', '\'']);
+    // No attribute holds a `<`, so all attributes of an element stand between two of them.
+    text.matches("xmlns").count() > SPACES || text.split('<').any(|tag| tag.split('=').skip(1).filter(is_value).count() > ATTRIBUTES)
 }
 
 fn created(body: Node<'_, '_>) -> Result<Answer, Malformed> {
@@ -319,5 +337,22 @@ mod tests {
         assert!(matches!(read(&vec![b' '; ANSWER + 1], ""), Err(Malformed::TooLarge)));
         let many = format!("<a>{}</a>", "<b/>".repeat(30_000));
         assert!(matches!(read(many.as_bytes(), ""), Err(Malformed::NotXml(_))));
+    }
+
+    #[test]
+    fn an_answer_that_would_take_the_parser_minutes_is_refused_at_once() {
+        // Each takes the parser more than ten seconds, the first with sixty kilobytes; of a whole megabyte it takes hours.
+        let spaces: String = (0..2_000).map(|n| format!(" xmlns:a{n:x}='{n:x}'")).collect();
+        let spaces = format!("<a{spaces}>{}</a>", "<b xmlns:z='1'/>".repeat(2_000));
+        let attributes: String = (0..80_000).map(|n| format!(" a{n:x} = '>'")).collect();
+        assert_eq!(read(spaces.as_bytes(), ""), Err(Malformed::Crowded));
+        assert_eq!(read(format!("<a{attributes}/>").as_bytes(), ""), Err(Malformed::Crowded));
+    }
+
+    #[test]
+    fn a_list_of_many_shells_that_declare_their_spaces_each_is_read() {
+        let shell = format!("<rsp:Shell xmlns:rsp=\"{SHELL}\"><rsp:ShellId>A</rsp:ShellId></rsp:Shell>");
+        let body = format!("<n:EnumerateResponse>{}</n:EnumerateResponse>", shell.repeat(400));
+        assert!(matches!(read(wrap(&body).as_bytes(), "uuid:7"), Ok(Answer::Shells { shells, .. }) if shells.len() == 400));
     }
 }
