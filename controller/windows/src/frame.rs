@@ -5,6 +5,9 @@ use serde_json::Value;
 
 /// The longest answer.
 pub const LINE: usize = 4 * 1024 * 1024;
+/// Values in one answer: everything that the largest cluster has is some tens of thousands. However short its text, a value takes up to some 650 bytes of
+/// memory, so that four megabytes of text could become five hundred.
+pub const VALUES: usize = 100_000;
 /// Noise kept for the log, for each request.
 pub const NOISE: usize = 64 * 1024;
 /// Bytes without any answer after which the host is babbling.
@@ -50,6 +53,9 @@ pub enum Disorder {
     /// An answer longer than allowed.
     #[error("an answer is longer than {LINE} bytes")]
     TooLong,
+    /// An answer with more values than allowed.
+    #[error("an answer holds more than {VALUES} values")]
+    TooMany,
     /// The token, and then no JSON of ours.
     #[error("an answer is not what the session host writes: {0}")]
     NotOurs(String),
@@ -136,6 +142,7 @@ impl Frames {
             line.pop();
         }
         match line.strip_prefix(self.prefix.as_slice()) {
+            Some(json) if values(json) > VALUES => Err(Disorder::TooMany),
             Some(json) => serde_json::from_slice(json).map(Some).map_err(|e| Disorder::NotOurs(e.to_string())),
             None => {
                 if !line.is_empty() {
@@ -146,6 +153,21 @@ impl Frames {
             }
         }
     }
+}
+
+/// How many values a text of JSON holds at most: what opens one or parts it from the next, outside of texts.
+fn values(json: &[u8]) -> usize {
+    let (mut inside, mut escaped, mut count) = (false, false, 1);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if inside => escaped = true,
+            b'"' => inside = !inside,
+            b',' | b'[' | b'{' if !inside => count += 1,
+            _ => {}
+        }
+    }
+    count
 }
 
 /// JSON in ASCII: everything else as `\uXXXX`, so that no code page matters.
@@ -214,6 +236,19 @@ mod tests {
             result = frames.feed(&[b' '; 65_536]);
         }
         assert_eq!(result, Err(Disorder::TooLong));
+    }
+
+    #[test]
+    fn an_answer_of_more_values_than_memory_should_hold_is_refused() {
+        let line = |value: &str| format!("{TOKEN} {{\"id\":1,\"ok\":true,\"value\":{value}}}\n");
+        // Each of these opens a map of its own in memory: five bytes become some 650.
+        let nested = format!("{}0{}", "{\"\":".repeat(100), "}".repeat(100));
+        let many = line(&format!("[{}]", vec![nested.as_str(); 6_000].join(",")));
+        assert!(many.len() < LINE);
+        assert_eq!(Frames::new(TOKEN).feed(many.as_bytes()).map(|answers| answers.len()), Err(Disorder::TooMany));
+        // Inside of a text nothing counts, also behind a quote in it.
+        let text = line(&format!("\"\\\"{}\\\\\"", "[,{".repeat(100_000)));
+        assert_eq!(Frames::new(TOKEN).feed(text.as_bytes()).map(|answers| answers.len()), Ok(1));
     }
 
     #[test]
