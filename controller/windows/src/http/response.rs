@@ -99,7 +99,8 @@ impl Reader {
             match self.state {
                 State::Head => {
                     let Some(end) = find(&self.buffer, b"\r\n\r\n") else {
-                        return if self.buffer.len() > HEAD { Err(Unreadable::HeadTooLarge) } else { Ok(None) };
+                        // The end may have come in part: a head is as long alone as with what follows it.
+                        return if self.buffer.len() > HEAD + 3 { Err(Unreadable::HeadTooLarge) } else { Ok(None) };
                     };
                     if end > HEAD {
                         return Err(Unreadable::HeadTooLarge);
@@ -300,7 +301,25 @@ mod tests {
         refused("HTTP/2 200", Unreadable::StatusLine);
         refused("SSH-2.0-OpenSSH_for_Windows", Unreadable::StatusLine);
         assert_eq!(read("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffff\r\n"), Err(Unreadable::BodyTooLarge(100)));
-        assert_eq!(read(&"x".repeat(HEAD + 1)), Err(Unreadable::HeadTooLarge));
+        assert_eq!(read(&"x".repeat(HEAD + 4)), Err(Unreadable::HeadTooLarge));
+    }
+
+    #[test]
+    fn the_longest_head_is_read_however_it_is_cut_and_a_longer_one_is_not() {
+        let head = |length: usize| {
+            let start = "HTTP/1.1 204 OK\r\nA: ";
+            format!("{start}{}\r\n\r\n", "x".repeat(length - start.len()))
+        };
+        for (length, fits) in [(HEAD, true), (HEAD + 1, false), (HEAD + 4, false)] {
+            let text = head(length);
+            assert_eq!(read(&text).is_ok(), fits, "{length}");
+            for last in 1..6 {
+                let (most, rest) = text.as_bytes().split_at(text.len() - last);
+                let mut reader = Reader::new(100);
+                let read = reader.feed(most).and_then(|_| reader.feed(rest));
+                assert_eq!(read.is_ok(), fits, "{length} in pieces, the last of {last} bytes");
+            }
+        }
     }
 
     #[test]
