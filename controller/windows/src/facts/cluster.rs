@@ -1,6 +1,6 @@
 //! What the cluster says of itself, asked through one node (`probe-cluster`, `probe-storage`).
 
-use super::{At, part};
+use super::{At, MOST_ITEMS, part};
 use drydock_model::fact::{Fact, Gap};
 use drydock_model::ids::NodeName;
 use drydock_model::observed::{
@@ -156,11 +156,12 @@ fn jobs(at: At<'_>) -> Result<Vec<Job>, Gap> {
 fn drives(at: At<'_>) -> Result<BTreeMap<NodeName, Drives>, Gap> {
     let mut drives = BTreeMap::new();
     for item in at.items()? {
-        let own = Drives {
-            total: item.field("total")?.number()?,
-            good: item.field("good")?.number()?,
-            maintenance: item.field("maintenance")?.number()?,
+        let count = |name: &str| {
+            let at = item.field(name)?;
+            // They are added up later: of numbers that no pool has a sum could be anything.
+            if at.number::<usize>()? > MOST_ITEMS { at.no() } else { at.number::<u32>() }
         };
+        let own = Drives { total: count("total")?, good: count("good")?, maintenance: count("maintenance")? };
         if drives.insert(item.field("node")?.parsed()?, own).is_some() {
             return item.field("node")?.no();
         }

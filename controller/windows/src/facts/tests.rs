@@ -199,6 +199,16 @@ fn storage_is_known_as_a_whole_or_not_at_all() {
 }
 
 #[test]
+fn numbers_of_drives_that_no_pool_has_are_not_understood_and_never_added_up() {
+    for name in ["total", "good", "maintenance"] {
+        let mut storage = storage();
+        storage["drives"]["value"][1][name] = json!(u32::MAX);
+        let facts = cluster(n("N02"), Ok(&of_cluster()), Ok(&storage), &BTreeMap::new(), seen());
+        assert_eq!(facts.storage.gap().unwrap().to_string(), format!("answer not understood at drives[1].{name}"));
+    }
+}
+
+#[test]
 fn the_worse_of_two_disks_of_one_name_counts() {
     let mut storage = storage();
     storage["disks"]["value"] = json!([
