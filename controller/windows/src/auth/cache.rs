@@ -164,6 +164,11 @@ impl CachedTicket {
         framed(&wrap(0x7e, &wrap(0x30, &fields.concat())))
     }
 
+    /// For fuzzers: both answers, under a seal that seals nothing.
+    pub(crate) fn prepared(&self) -> Option<[Vec<u8>; 2]> {
+        Some([self.prove_first(), self.granted(|plain| Some(plain.to_vec())).ok()?])
+    }
+
     /// The ticket as if it came just now. `seal` encrypts for the made-up key.
     pub(super) fn granted(&self, seal: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Result<Vec<u8>, Refusal> {
         let key = wrap(0x30, &[tagged(0, &integer(self.kind)), tagged(1, &wrap(4, self.key.expose()))].concat());

@@ -110,6 +110,9 @@ impl Context {
         if let (Kind::Kerberos { .. }, Some(error)) = (&self.kind, kdc::error_in_token(token)) {
             return Err(kdc::node_refusal(error, &self.service));
         }
+        if matches!(self.kind, Kind::Kerberos { .. }) && !kdc::readable_token(token) {
+            return Err(Refusal::Protocol("the node's token cannot be read".into()));
+        }
         let mut input = vec![SecurityBuffer::new(token.to_vec(), BufferType::Token)];
         if let Some(binding) = &self.binding {
             input.push(SecurityBuffer::new(binding.clone(), BufferType::ChannelBindings));
@@ -180,12 +183,14 @@ struct Directory {
 impl Directory {
     async fn ask(&mut self, question: &[u8], said: &mut Said) -> Result<Vec<u8>, Refusal> {
         // AS-REQ ::= [APPLICATION 10], behind its length.
-        if let (Some(cached), Some(0x6a)) = (&self.cached, question.get(4)) {
+        let answer = if let (Some(cached), Some(0x6a)) = (&self.cached, question.get(4)) {
             let answer = cached.get(self.asked).cloned();
             self.asked += 1;
-            return answer.ok_or_else(|| Refusal::Protocol("the cached ticket is not taken".into()));
-        }
-        kdc::ask(&self.settings, question, said).await
+            answer.ok_or_else(|| Refusal::Protocol("the cached ticket is not taken".into()))?
+        } else {
+            kdc::ask(&self.settings, question, said).await?
+        };
+        if answer.get(4..).is_some_and(kdc::readable) { Ok(answer) } else { Err(Refusal::Directory("its answer cannot be read".into())) }
     }
 }
 
@@ -307,5 +312,43 @@ impl<S: sspi::Sspi> Sealer for S {
         let mut buffers = [SecurityBufferRef::token_buf(token), SecurityBufferRef::data_buf(data)];
         self.decrypt_message(&mut buffers)?;
         Ok(buffers[1].data().to_vec())
+    }
+}
+
+/// For fuzzers: a logon by NTLM on a node that answers with these bytes, first as its challenge, then as a sealed message.
+pub(crate) fn node_challenged(challenge: &[u8], sealed: &[u8]) {
+    let proof = Proof::Password { user: "LAB\\svc".to_owned(), password: crate::secret::Secret::new(b"secret".to_vec()) };
+    // Bound to a channel and not: the binding goes into the answer to the challenge.
+    for binding in [None, Some(&b"tls-server-end-point:0123"[..])] {
+        let Ok(mut context) = Context::new(&Sealing::Ntlm, &proof, "n01", binding) else { return };
+        let _ = at_once(context.step(&[]));
+        let answered = at_once(context.step(challenge));
+        if matches!(answered, Some(Ok(_))) && !sealed.is_empty() {
+            let _ = context.seal(b"<s:Envelope/>");
+            let _ = context.unseal(sealed);
+        }
+    }
+}
+
+/// For fuzzers: a logon by Kerberos with a key, where a directory gives these two answers, each behind its length. It is never asked for more.
+pub(crate) fn directory_answered(first: &[u8], second: &[u8]) {
+    let settings =
+        Kerberos { realm: "LAB.TEST".to_owned(), kdcs: Vec::new(), service_host: None, within: std::time::Duration::from_secs(1) };
+    let key = crate::secret::Secret::new(vec![7; 32]);
+    let entry = super::KeytabEntry { name: "svc".to_owned(), realm: "LAB.TEST".to_owned(), kind: 18, version: 1, key };
+    let proof = Proof::Key { user: "svc".to_owned(), entry };
+    let Ok(mut context) = Context::new(&Sealing::Kerberos(settings), &proof, "n01.lab.test", None) else { return };
+    if let Kind::Kerberos { directory, .. } = &mut context.kind {
+        directory.cached = Some([first.to_vec(), second.to_vec()]);
+    }
+    let _ = at_once(context.step(&[]));
+}
+
+/// What a future gives that waits for nobody.
+fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match std::pin::pin!(future).poll(&mut context) {
+        std::task::Poll::Ready(value) => Some(value),
+        std::task::Poll::Pending => None,
     }
 }

@@ -1,7 +1,7 @@
 //! Questions to a KDC over TCP, and what its refusals mean. The answer's error is read here: the library above keeps only its text.
 
 use super::{Kerberos, Refusal};
-use crate::http::der::{element, elements};
+use crate::http::der::{element, elements, sound};
 use crate::net::dial;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
@@ -54,8 +54,7 @@ pub(crate) async fn ask(settings: &Kerberos, question: &[u8], said: &mut Said) -
         };
         return match timeout(settings.within, exchange).await {
             Ok(Ok(answer)) => {
-                // 25: "tell me more first", part of every logon.
-                if let Some(error) = error_of(&answer[4..]).filter(|e| e.code != 25) {
+                if let Some(error) = error_of(&answer[4..]).filter(|e| e.code != PROVE_FIRST) {
                     said.error = Some(error);
                 }
                 Ok(answer)
@@ -66,6 +65,42 @@ pub(crate) async fn ask(settings: &Kerberos, question: &[u8], said: &mut Said) -
     }
     Err(last)
 }
+
+/// Whether an answer may go to the library, whose reader of DER adds lengths before it looks whether they fit. It also reads the hints for a proof, which
+/// stand in octet strings.
+pub(super) fn readable(message: &[u8]) -> bool {
+    sound(message) && hints(message).all(sound)
+}
+
+/// Whether a node's token may go to the library: bare, or wrapped as GSS-API does.
+pub(super) fn readable_token(token: &[u8]) -> bool {
+    match element(token) {
+        Some((0x60, inside, _)) => element(inside).and_then(|(_, _, rest)| rest.get(2..)).is_some_and(sound),
+        Some(_) => sound(token),
+        None => token.is_empty(),
+    }
+}
+
+/// METHOD-DATA in the error that asks for a proof, and ETYPE-INFO2 in it or in a ticket's answer (RFC 4120, 5.2.7 and 5.9.1).
+fn hints(message: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let inside = |content| element(content).map_or(&[][..], |(_, inside, _)| inside);
+    let asks = error_of(message).is_some_and(|e| e.code == PROVE_FIRST);
+    let part = move |wanted: u8| elements(inside(inside(message))).find(|(tag, _)| *tag == wanted).map_or(&[][..], |(_, content)| content);
+    let method = if asks { inside(part(0xac)) } else { &[][..] };
+    let list = match message.first() {
+        Some(0x7e) => inside(method),
+        Some(_) | None => inside(part(0xa2)),
+    };
+    let entry = move |(_, entry)| {
+        let mut fields = elements(entry);
+        let known = fields.any(|(tag, kind)| tag == 0xa1 && inside(kind) == [19]);
+        fields.find(|(tag, _)| known && *tag == 0xa2).map(|(_, value)| inside(value))
+    };
+    std::iter::once(method).chain(elements(list).filter_map(entry))
+}
+
+/// KDC_ERR_PREAUTH_REQUIRED: "tell me more first", part of every logon.
+const PROVE_FIRST: u32 = 25;
 
 /// Reads KRB-ERROR ::= [APPLICATION 30] SEQUENCE { …, error-code [6] INTEGER, …, e-data [12] OCTET STRING } (RFC 4120, 5.9.1).
 pub(crate) fn error_of(message: &[u8]) -> Option<KdcError> {
@@ -136,6 +171,18 @@ pub(crate) fn refusal(error: KdcError, account: &str, service: &str, words: &str
     }
 }
 
+/// For fuzzers: all that a refusal of a directory or of a node can mean.
+pub(crate) fn told(bytes: &[u8]) {
+    let words = [
+        error_of(bytes).map(|error| refusal(error, "svc", "HTTP/n01", "words")),
+        error_in_token(bytes).map(|error| node_refusal(error, "HTTP/n01")),
+    ];
+    for word in words.into_iter().flatten() {
+        let _ = (word.to_string(), word.blame());
+    }
+    let _ = (readable(bytes), readable_token(bytes));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,6 +195,31 @@ mod tests {
             fields.extend(wrap(0xac, &wrap(4, &wrap(0x30, &value))));
         }
         wrap(0x7e, &wrap(0x30, &fields))
+    }
+
+    #[test]
+    fn lengths_that_do_not_fit_never_reach_the_library() {
+        let wrap = |tag: u8, inside: &[u8]| [&[tag, u8::try_from(inside.len()).unwrap()][..], inside].concat();
+        // Found by a fuzzer: eight bytes of length, to which the library's reader adds its own.
+        assert!(!readable(b"\x7e\x88\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"));
+        assert!(readable(&error(24, b"")) && readable(&error(18, &[0; 12])));
+        let hint = |kind: u8, value: &[u8]| {
+            let entry = wrap(0x30, &[wrap(0xa1, &[2, 1, kind]), wrap(0xa2, &wrap(4, value))].concat());
+            let fields = [wrap(0xa6, b"\x02\x01\x19"), wrap(0xac, &wrap(4, &wrap(0x30, &entry)))].concat();
+            wrap(0x7e, &wrap(0x30, &fields))
+        };
+        assert!(readable(&hint(19, b"\x30\x02\x30\x00")) && !readable(&hint(19, b"\x30\x02\x30\x01")));
+        assert!(readable(&hint(133, b"MIT cookie")), "of other hints nothing is read");
+        let asked = [wrap(0xa6, b"\x02\x01\x19"), wrap(0xac, &wrap(4, b"\x30\x84\xff\xff\xff\xff"))].concat();
+        assert!(!readable(&wrap(0x7e, &wrap(0x30, &asked))));
+        let ticket = |value: &[u8]| {
+            let entry = wrap(0x30, &[wrap(0xa1, &[2, 1, 19]), wrap(0xa2, &wrap(4, value))].concat());
+            wrap(0x6b, &wrap(0x30, &[wrap(0xa0, b"\x02\x01\x05"), wrap(0xa2, &wrap(0x30, &entry))].concat()))
+        };
+        assert!(readable(&ticket(b"\x30\x00")) && !readable(&ticket(b"\x30\x01")));
+        let token = |inside: &[u8]| wrap(0x60, &[&[6, 1, 42, 2, 0][..], inside].concat());
+        assert!(readable_token(b"") && readable_token(&wrap(0x6f, b"\x30\x00")) && readable_token(&token(b"\x6f\x00")));
+        assert!(!readable_token(b"\x6f\x02\x30\x01") && !readable_token(&token(b"\x6f\x05")) && !readable_token(b"\x60"));
     }
 
     #[test]

@@ -178,3 +178,11 @@ fn not_offered(wanted: &'static str, response: &Response) -> Refusal {
     let offered = if offered.is_empty() { "nothing".to_owned() } else { offered.join(", ") };
     Refusal::NotOffered { wanted, offered }
 }
+
+/// For fuzzers: everything that is read of the ways to log on which an answer offers.
+pub(crate) fn offered(response: &Response) {
+    let _ = response.all("www-authenticate").find_map(|v| token_of(v, "Negotiate"));
+    let _ = offers(response, "Basic");
+    let Refusal::NotOffered { offered, .. } = not_offered("Negotiate", response) else { return };
+    assert!(offered.len() < 500, "{offered} is told to a person");
+}

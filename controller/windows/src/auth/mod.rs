@@ -13,10 +13,11 @@ mod seal;
 pub(crate) use breaker::FIRST;
 pub use breaker::{Breaker, Held, Standing};
 pub use cache::{CacheProblem, CachedTicket, cached_ticket};
-pub(crate) use kdc::{error_in_token as token_error, error_of as kdc_error};
+pub(crate) use context::{directory_answered, node_challenged};
+pub(crate) use kdc::told;
 pub(crate) use keytab::choose as choose_key;
 pub use keytab::{KeytabEntry, KeytabProblem, keytab_entries};
-pub(crate) use logon::{Guarded, Logon};
+pub(crate) use logon::{Guarded, Logon, offered};
 pub(crate) use seal::open_frames;
 
 use crate::http::Trust;

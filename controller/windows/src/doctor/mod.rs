@@ -256,6 +256,32 @@ fn found(findings: Vec<Finding>) -> Outcome {
     if findings.is_empty() { Outcome::Fine } else { Outcome::Found(findings) }
 }
 
+/// For fuzzers: everything that is judged of a node whose every answer is this one.
+pub(crate) fn judged(name: &NodeName, transport: &Transport, answer: &Value) {
+    let mut findings = Vec::new();
+    for intent in [Intent::Upgrade, Intent::Observe] {
+        findings.extend(needs::modules(answer, transport, intent).findings);
+        findings.extend(needs::rights(answer, intent).findings);
+    }
+    let seen = Span::at(drydock_model::time::Timestamp(1_795_456_800_000));
+    let mut read = facts::Read::node(answer, seen);
+    if read.serves() {
+        read.cluster("probe-cluster", answer.clone());
+        read.cluster("probe-storage", answer.clone());
+    }
+    let mut walk = Walk::begin(name.clone());
+    let target = Target { node: name.clone(), address: "n01".to_owned(), transport: transport.clone(), credential: String::new() };
+    findings.extend(way::greeted(&mut walk, &target, answer));
+    let (node, told) = read.told(name, seen);
+    findings.extend(told.findings);
+    walk.facts = Some(node);
+    findings.extend(together(std::slice::from_ref(&walk), std::slice::from_ref(name)));
+    for finding in findings {
+        let shown = format!("{}{}", finding.what, finding.todo);
+        assert!(!shown.contains(char::is_control), "{shown:?} is shown to a person");
+    }
+}
+
 /// How a node is reached, in words.
 pub fn way_of(target: &Target) -> String {
     let over = match &target.transport {

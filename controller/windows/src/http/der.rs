@@ -30,6 +30,24 @@ pub(crate) fn elements(mut bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     .take(100)
 }
 
+/// Whether these are whole elements: no length, on any level, that goes beyond what is there. Octet strings hold anything and are not looked into.
+pub(crate) fn sound(bytes: &[u8]) -> bool {
+    let mut open = vec![bytes];
+    while let Some(mut rest) = open.pop() {
+        while !rest.is_empty() {
+            let Some((tag, inside, after)) = element(rest) else { return false };
+            if tag & CONSTRUCTED != 0 {
+                open.push(inside);
+            }
+            rest = after;
+        }
+    }
+    true
+}
+
+/// The bit of a tag that says that there are elements inside.
+const CONSTRUCTED: u8 = 0x20;
+
 /// The channel binding `tls-server-end-point` (RFC 5929): the certificate's hash, by the hash of its own signature, at least SHA-256.
 pub fn end_point_binding(certificate: &[u8]) -> Vec<u8> {
     let mut binding = b"tls-server-end-point:".to_vec();
@@ -83,6 +101,18 @@ mod tests {
         assert_eq!(length(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 12]), 48);
         assert_eq!(length(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 4]), 64);
         assert_eq!(end_point_binding(b"").len(), 32 + 21);
+    }
+
+    #[test]
+    fn an_element_is_sound_when_all_in_it_are() {
+        let wrap = |tag: u8, inside: &[u8]| [&[tag, inside.len() as u8][..], inside].concat();
+        assert!(sound(&wrap(0x7e, &wrap(0x30, &wrap(4, b"\x30\x84\xff")))), "an octet string holds anything");
+        let long = [&[0x30, 0x81, 0x80][..], &[4, 0x7e], &[0; 0x7e]].concat();
+        assert!(sound(&long) && sound(b""));
+        assert!(sound(b"\x30\x84\0\0\0\x03\x02\x01\x05"), "some write lengths longer than they must be");
+        for bad in [&wrap(0x7e, &wrap(0x30, b"\x02\x05a"))[..], b"\x30\x03\x02\x01\x05\x04", &long[..9]] {
+            assert!(!sound(bad), "{bad:?}");
+        }
     }
 
     #[test]
