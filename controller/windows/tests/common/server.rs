@@ -60,6 +60,11 @@ impl Server {
 
     /// The same for a node of that name.
     pub fn start_node(python: &Path, node: &str, arguments: &[&str], users: &Value) -> Server {
+        Self::start_among(python, node, arguments, users, &[])
+    }
+
+    /// The same with variables set for the server.
+    pub fn start_among(python: &Path, node: &str, arguments: &[&str], users: &Value, variables: &[(&str, &str)]) -> Server {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
         fs::write(at("users.json"), users.to_string()).unwrap();
@@ -73,7 +78,7 @@ impl Server {
         command.args(["-m", "winrm_server", "--node", node, "--address", "127.0.0.1", "--port", "0"]);
         command.args(["--users", &at("users.json"), "--switches", &at("switches.json"), "--counters", &at("counters.json")]);
         command.args(arguments.iter().map(|a| a.replace("CERTS", &certificates)));
-        command.env("PYTHONPATH", sources()).stdout(Stdio::piped());
+        command.env("PYTHONPATH", sources()).envs(variables.iter().copied()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

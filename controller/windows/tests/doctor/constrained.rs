@@ -1,8 +1,10 @@
 //! Constrained Language mode, in which an application control policy leaves PowerShell: enforced by the real engine, which is put into it before it is
 //! given what Drydock sends.
 
-use super::{Stub, advice, doctor, local};
+use super::{Stub, advice, doctor, local, winrm, with_password};
 use crate::common::{self, MINUTE, bed, powershell};
+use crate::server::{Server, python};
+use drydock_windows::auth::{Sealing, Security};
 use drydock_windows::doctor::Intent;
 use drydock_windows::scripts::LIBRARIES;
 use expect_test::expect;
@@ -25,16 +27,22 @@ echo $code > "$0.code"
 exit $code
 "#;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn under_constrained_language_mode_the_host_ends_with_code_4_and_the_doctor_names_the_mode() {
+/// The stand-in, in this folder.
+fn constrained(folder: &Path) -> Option<PathBuf> {
     let Some(pwsh) = powershell() else {
         println!("LEFT OUT: there is no PowerShell here (DRYDOCK_PWSH, pwsh or powershell.exe)");
-        return;
+        return None;
     };
-    let folder = tempfile::tempdir().unwrap();
-    let program = folder.path().join("powershell.exe");
+    let program = folder.join("powershell.exe");
     fs::write(&program, STAND_IN.replace("PWSH", &pwsh)).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    Some(program)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_constrained_language_mode_the_host_ends_with_code_4_and_the_doctor_names_the_mode() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(program) = constrained(folder.path()) else { return };
     let bed = bed(BTreeMap::new(), |_| {});
     let target = local("N01", program.to_str().unwrap(), BTreeMap::new());
     let doctor = doctor(&bed.sessions, Intent::Upgrade);
@@ -52,9 +60,36 @@ async fn under_constrained_language_mode_the_host_ends_with_code_4_and_the_docto
         modules .:
         rights .:
         facts .:
-    "#]]
-    .assert_eq(&advice(&walk, &[]));
+    "#]].assert_eq(&advice(&walk, &[]));
     assert_eq!(fs::read_to_string(program.with_extension("exe.code")).unwrap(), "4\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_constrained_language_mode_account_and_shell_of_winrm_are_proven_before_the_walk_stops() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let Some(program) = constrained(folder.path()) else { return };
+    let users = json!({ "users": [{ "name": "svc", "domain": "LAB", "password": "canary" }] });
+    let server = Server::start_among(&python, "NODE1", &["--auth", "ntlm"], &users, &[("DRYDOCK_PWSH", program.to_str().unwrap())]);
+    let bed = with_password(r"LAB\svc", "canary");
+    let target = winrm(server.port, Security::SealedHttp { method: Sealing::Ntlm });
+    let walk = timeout(MINUTE, doctor(&bed.sessions, Intent::Upgrade).walk(&target)).await.unwrap();
+    expect![[r#"
+        name ok: 127.0.0.1 is an address
+        port ok: 127.0.0.1:PORT takes connections
+        TLS -: HTTP; every message is sealed
+        authentication ok: the account was let in
+        shell ok: a shell was opened
+        PowerShell STOP:
+          DD0607 the node would not run the script: PowerShell runs in ConstrainedLanguage mode there; an application control policy must allow the account FullLanguage
+            -> in a shell of this account: $ExecutionContext.SessionState.LanguageMode must say FullLanguage
+        modules .:
+        rights .:
+        facts .:
+    "#]].assert_eq(&advice(&walk, &[(&server.port.to_string(), "PORT")]));
+    assert_eq!(fs::read_to_string(program.with_extension("exe.code")).unwrap(), "4\n");
+    assert!(bed.sessions.close(MINUTE).await);
+    assert_eq!((server.counter("shellsOpen"), server.counter("broken")), (0, 0));
 }
 
 fn scripts() -> PathBuf {

@@ -73,7 +73,8 @@ impl Scene {
                     gaps.push_str(&format!("  {part}: {} ({}, {})\n", word("gap"), word("category"), word("id")));
                 }
             }
-            text.push_str(&format!("{name} knows: {}\n{gaps}", known.join(" ")));
+            let known = if known.is_empty() { "nothing".to_owned() } else { known.join(" ") };
+            text.push_str(&format!("{name} knows: {known}\n{gaps}"));
         }
         text
     }
@@ -238,7 +239,7 @@ async fn a_reader_is_told_what_it_may_not_and_its_orders_leave_no_trace() {
           room: AccessDenied (PermissionDenied, AccessDenied,Get-VM)
         probe-cluster knows: groups level
           wouldLoseQuorum: AccessDenied (PermissionDenied, HRESULT 0x80041003,Get-CimInstance)
-        probe-storage knows: 
+        probe-storage knows: nothing
           disks: AccessDenied (PermissionDenied, MI RESULT 2,Get-StoragePool)
           drives: AccessDenied (PermissionDenied, MI RESULT 2,Get-StorageNode)
           jobs: AccessDenied (PermissionDenied, MI RESULT 2,Get-StoragePool)
