@@ -56,7 +56,9 @@ fn instant(at: At<'_>) -> Result<Timestamp, Gap> {
 }
 
 fn build(at: At<'_>) -> Result<Build, Gap> {
-    Ok(Build { family: at.field("build")?.number()?, revision: at.field("revision")?.number()? })
+    let build = Build { family: at.field("build")?.number()?, revision: at.field("revision")?.number()? };
+    // In status it is a text: one that cannot be read there would make its whole entry unreadable.
+    build.to_string().parse().or_else(|_| at.no())
 }
 
 fn memory(at: At<'_>) -> Result<Memory, Gap> {

@@ -160,6 +160,13 @@ fn a_value_that_is_not_understood_is_named_by_its_place() {
 }
 
 #[test]
+fn a_build_that_could_not_be_read_again_from_status_is_not_understood() {
+    check(|a| a["build"]["value"]["build"] = json!(2_090_349), &expect!["build: answer not understood at build"]);
+    check(|a| a["build"]["value"]["revision"] = json!(u32::MAX), &expect!["build: answer not understood at build"]);
+    check(|a| a["build"]["value"] = json!({"build": 999_999, "revision": 0}), &expect![""]);
+}
+
+#[test]
 fn flags_that_nobody_here_knows_count_as_impaired() {
     let impaired = |text: &str| {
         let mut answer = answer();
