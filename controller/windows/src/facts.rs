@@ -24,8 +24,21 @@ use std::str::FromStr;
 /// The longest name or word that a node may send; what is longer is no name.
 const MOST_TEXT: usize = 300;
 
-/// Members of a cluster, disks, jobs: more than Windows allows anywhere is not understood.
-const MOST_ITEMS: usize = 4_096;
+/// What a node says goes into status, and what is longer than 2 MiB is not read there again: so no list may be longer than Windows lets it be.
+/// Members of a cluster, and whatever there is one of for each.
+const MOST_MEMBERS: usize = 64;
+
+/// Virtual machines of one server (Microsoft: plan for Hyper-V scalability).
+const MOST_ROLES: usize = 1_024;
+
+/// Disks of a cluster, and their jobs: Storage Spaces Direct has 64 volumes, shared storage more.
+const MOST_DISKS: usize = 512;
+
+/// Words of one state.
+const MOST_WORDS: usize = 16;
+
+/// All names of one list together, in bytes: 512 of 64 letters.
+const MOST_NAMES: usize = 32 * 1024;
 
 /// One part of a probe's answer as a fact: `{"ok":true,"value":…}` or `{"ok":false,"gap":…}`.
 fn part<T>(answer: &Value, name: &'static str, seen: Span, read: impl FnOnce(At<'_>) -> Result<T, Gap>) -> Fact<T> {
@@ -81,9 +94,9 @@ impl<'a> At<'a> {
         }
     }
 
-    fn items(&self) -> Result<Vec<At<'a>>, Gap> {
+    fn items(&self, most: usize) -> Result<Vec<At<'a>>, Gap> {
         match self.value.as_array() {
-            Some(items) if items.len() <= MOST_ITEMS => {
+            Some(items) if items.len() <= most => {
                 Ok(items.iter().enumerate().map(|(i, value)| At { value, path: format!("{}[{i}]", self.path) }).collect())
             }
             Some(_) | None => self.no(),

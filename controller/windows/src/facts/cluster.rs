@@ -1,6 +1,6 @@
 //! What the cluster says of itself, asked through one node (`probe-cluster`, `probe-storage`).
 
-use super::{At, MOST_ITEMS, part};
+use super::{At, MOST_DISKS, MOST_MEMBERS, MOST_NAMES, MOST_WORDS, part};
 use drydock_model::fact::{Fact, Gap};
 use drydock_model::ids::NodeName;
 use drydock_model::observed::{
@@ -68,8 +68,11 @@ fn level(at: At<'_>) -> Result<Level, Gap> {
     Ok(Level { functional: at.field("functional")?.number()?, upgrade: at.field("upgrade")?.number()? })
 }
 
+/// Drives of one server.
+const MOST_DRIVES: u32 = 4_096;
+
 fn names(at: At<'_>) -> Result<BTreeSet<NodeName>, Gap> {
-    at.items()?.iter().map(At::parsed).collect()
+    at.items(MOST_MEMBERS)?.iter().map(At::parsed).collect()
 }
 
 /// All four parts, or nothing: disks without their jobs would look healed.
@@ -97,8 +100,13 @@ fn known<T>(fact: Fact<T>) -> Result<T, Gap> {
 
 fn disks(at: At<'_>) -> Result<BTreeMap<String, DiskState>, Gap> {
     let mut disks = BTreeMap::new();
-    for item in at.items()? {
+    let mut names = 0;
+    for item in at.items(MOST_DISKS)? {
         let name = item.field("name")?.words()?;
+        names += name.len();
+        if names > MOST_NAMES {
+            return at.no();
+        }
         let state = disk_state(&item)?;
         // Two of one name: the worse one counts.
         let worst = disks.get(&name).map_or(state, |other| std::cmp::max(*other, state));
@@ -126,7 +134,7 @@ fn disk_state(at: &At<'_>) -> Result<DiskState, Gap> {
 
 /// Words without their blanks: one state is spelled `InService` and `In Service`.
 fn words(at: &At<'_>) -> Result<Vec<String>, Gap> {
-    at.items()?.iter().map(|item| item.text().map(|word| word.replace(' ', ""))).collect()
+    at.items(MOST_WORDS)?.iter().map(|item| item.text().map(|word| word.replace(' ', ""))).collect()
 }
 
 fn jobs(at: At<'_>) -> Result<Vec<Job>, Gap> {
@@ -150,16 +158,17 @@ fn jobs(at: At<'_>) -> Result<Vec<Job>, Gap> {
             percent: item.field("percent")?.number::<u8>()?.min(100),
         })
     };
-    at.items()?.iter().map(job).collect()
+    let jobs: Vec<Job> = at.items(MOST_DISKS)?.iter().map(job).collect::<Result<_, _>>()?;
+    if jobs.iter().map(|job| job.name.len()).sum::<usize>() > MOST_NAMES { at.no() } else { Ok(jobs) }
 }
 
 fn drives(at: At<'_>) -> Result<BTreeMap<NodeName, Drives>, Gap> {
     let mut drives = BTreeMap::new();
-    for item in at.items()? {
+    for item in at.items(MOST_MEMBERS)? {
         let count = |name: &str| {
             let at = item.field(name)?;
             // They are added up later: of numbers that no pool has a sum could be anything.
-            if at.number::<usize>()? > MOST_ITEMS { at.no() } else { at.number::<u32>() }
+            at.number().and_then(|count| if count > MOST_DRIVES { at.no() } else { Ok(count) })
         };
         let own = Drives { total: count("total")?, good: count("good")?, maintenance: count("maintenance")? };
         if drives.insert(item.field("node")?.parsed()?, own).is_some() {

@@ -1,6 +1,6 @@
 //! What a node says of itself (`probe-node`).
 
-use super::{At, part};
+use super::{At, MOST_MEMBERS, MOST_ROLES, part};
 use drydock_model::desired::{Build, Target};
 use drydock_model::fact::{Fact, Gap};
 use drydock_model::ids::{ClusterId, NodeId, NodeName, Place};
@@ -32,7 +32,7 @@ pub fn node(answer: &Value, seen: Span) -> NodeFacts {
 /// What the node says of its room for roles, which only it can tell of itself.
 pub fn room(answer: &Value, seen: Span) -> Fact<Room> {
     part(answer, "room", seen, |at| {
-        let roles = at.field("rolesMib")?.items()?;
+        let roles = at.field("rolesMib")?.items(MOST_ROLES)?;
         Ok(Room { free_mib: at.field("freeMib")?.number()?, roles_mib: roles.iter().map(At::number).collect::<Result<_, _>>()? })
     })
 }
@@ -139,7 +139,7 @@ fn service(at: At<'_>) -> Result<ClusterService, Gap> {
 
 fn view(at: At<'_>) -> Result<View, Gap> {
     let mut members = BTreeMap::new();
-    for item in at.field("members")?.items()? {
+    for item in at.field("members")?.items(MOST_MEMBERS)? {
         let name: NodeName = item.field("name")?.parsed()?;
         // Two members of one name would leave one unseen.
         if members.insert(name, member(&item)?).is_some() {

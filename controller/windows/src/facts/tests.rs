@@ -216,6 +216,72 @@ fn numbers_of_drives_that_no_pool_has_are_not_understood_and_never_added_up() {
 }
 
 #[test]
+fn what_nodes_say_at_most_stays_below_what_status_is_read_with() {
+    let name = |n: usize| format!("NODE-{n:010}");
+    let long = "\u{1f600}".repeat(300);
+    let mut most = answer();
+    let member = json!({"name": "", "state": "Unknown", "drain": "NotInitiated", "information": "Quarantined", "dynamicWeight": 1, "roles": u32::MAX});
+    let members = (0..64).map(|n| {
+        let mut member = member.clone();
+        member["name"] = json!(name(n));
+        member
+    });
+    most["view"]["value"]["members"] = members.collect();
+    most["room"]["value"]["rolesMib"] = json!(vec![u64::MAX; 1_024]);
+    most["memory"]["value"]["stop"] = json!({"who": long, "when": long, "why": long});
+    most["worker"]["value"]["doing"] = json!(long);
+    let facts = node(&most, seen());
+    assert!(facts.view.known().is_some() && facts.memory.known().is_some() && facts.worker.known().is_some());
+    // Sixteen nodes' own facts, and below those of the cluster; as YAML they are no longer than twice their JSON.
+    let own = serde_json::to_string(&facts).unwrap().len() + serde_json::to_string(&room(&most, seen())).unwrap().len();
+    let mut storage = storage();
+    let names: Vec<String> = (0..512).map(|n| format!("{n:x>64}")).collect();
+    storage["disks"]["value"] = names.iter().map(|name| json!({"name": name, "health": "Healthy", "operational": ["OK"]})).collect();
+    storage["jobs"]["value"] = names.iter().map(|name| json!({"name": name, "state": "Suspended", "percent": 100})).collect();
+    let drives = json!({"total": 4_096, "good": 4_096, "maintenance": 4_096});
+    let drives_of = |n: usize| {
+        let mut drives = drives.clone();
+        drives["node"] = json!(name(n));
+        drives
+    };
+    storage["drives"]["value"] = (0..64).map(drives_of).collect();
+    let mut of_all = of_cluster();
+    of_all["wouldLoseQuorum"]["value"] = (0..64).map(name).collect();
+    let facts = cluster(n("N02"), Ok(&of_all), Ok(&storage), &BTreeMap::new(), seen());
+    assert!(facts.storage.known().is_some() && facts.would_lose_quorum.known().is_some());
+    let shared = serde_json::to_string(&facts).unwrap().len();
+    assert!((16 * own + shared) * 2 < 2 << 20, "{own} for each node, {shared} for the cluster");
+    // One more, or longer, and it is not understood.
+    let more = |part: &str, list: &str| {
+        let mut answer = json!({"view": most["view"], "room": most["room"], "disks": storage["disks"], "jobs": storage["jobs"], "drives": storage["drives"],
+            "pool": storage["pool"], "level": of_all["level"], "wouldLoseQuorum": of_all["wouldLoseQuorum"]});
+        let at = if list.is_empty() { &mut answer[part]["value"] } else { &mut answer[part]["value"][list] };
+        let items = at.as_array_mut().unwrap();
+        let last = items.last().unwrap().clone();
+        items.push(last);
+        let of_all = cluster(n("N02"), Ok(&answer), Ok(&answer), &BTreeMap::new(), seen());
+        let gaps = [
+            node(&answer, seen()).view.gap().cloned(),
+            room(&answer, seen()).gap().cloned(),
+            of_all.storage.gap().cloned(),
+            of_all.would_lose_quorum.gap().cloned(),
+        ];
+        gaps.into_iter().flatten().map(|gap| gap.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(more("view", "members"), "answer not understood at view.members");
+    assert_eq!(more("room", "rolesMib"), "answer not understood at room.rolesMib");
+    for part in ["disks", "jobs", "drives", "wouldLoseQuorum"] {
+        assert_eq!(more(part, ""), format!("answer not understood at {part}"));
+    }
+    for part in ["disks", "jobs"] {
+        let mut longer = storage.clone();
+        longer[part]["value"][0]["name"] = json!("y".repeat(65));
+        let facts = cluster(n("N02"), Ok(&of_all), Ok(&longer), &BTreeMap::new(), seen());
+        assert_eq!(facts.storage.gap().unwrap().to_string(), format!("answer not understood at {part}"));
+    }
+}
+
+#[test]
 fn the_worse_of_two_disks_of_one_name_counts() {
     let mut storage = storage();
     storage["disks"]["value"] = json!([
