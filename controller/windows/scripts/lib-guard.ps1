@@ -70,6 +70,8 @@ function Stop-LateHolder {
 
 # Whether the process of this id and start lives.
 function Test-ExactProcess([int]$Id, [long]$Start) {
+    # What has not begun has no process; 0 is Windows' own, which never ends.
+    if ($Id -le 0) { return $false }
     $process = Get-Process -Id $Id -ErrorAction SilentlyContinue
     if ($null -eq $process) { return $false }
     # Half a second covers what Unix rounds. A process whose start cannot be read has ended at this moment, or counts as the one that is meant.

@@ -190,14 +190,23 @@ function Request-WorkerEnd($Worker) {
     # The scheduler ends what it started; the process is ended by itself where the scheduler does not know it any more.
     try { Stop-ScheduledTask -TaskPath '\Drydock\' -TaskName "install-$($work.name)" } catch { Write-Verbose 'no task' }
     Stop-ExactProcess ([int]$work.state.pid) ([long]$work.state.start)
-    Stop-Setup $work.state
+    Stop-Setup $work
 }
 
-# The setup program that a worker started, by recorded id and start; its own helpers end with it or by their names.
-function Stop-Setup($State) {
-    $id = Get-PropertyOrNull $State 'setupPid'
-    if ($null -eq $id -or [int]$id -eq 0) { return }
-    Stop-ExactProcess ([int]$id) ([long]$State.setupStart)
+# The setup program that a worker started from media: by recorded id and start, and by its command line where the worker ended before it had written them
+# down. Its own helpers end by their names.
+function Stop-Setup($Work) {
+    $state = $Work.state
+    $id = Get-PropertyOrNull $state 'setupPid'
+    if ($Work.values.source -cne 'Media' -or ($state.doing -cne 'setup' -and "$id" -in '', '0')) { return }
+    if ("$id" -notin '', '0') { Stop-ExactProcess ([int]$id) ([long]$state.setupStart) }
+    else {
+        $setup = Join-Path (Resolve-LocalPath $Work.values.mediaPath) 'setup.exe'
+        foreach ($process in @(Get-CimInstance -ClassName Win32_Process)) {
+            if ("$($process.Name)" -ne 'setup.exe' -or "$($process.CommandLine)".IndexOf($setup, [System.StringComparison]::OrdinalIgnoreCase) -lt 0) { continue }
+            Stop-Process -Id ([int]$process.ProcessId) -Force -ErrorAction SilentlyContinue
+        }
+    }
     Stop-SetupHelpers
 }
 
@@ -244,7 +253,7 @@ function Clear-Staged($Memory) {
     if ($null -ne $commit -and $commit.target -ceq $work.values.target -and $commit.attempt -eq $work.values.attempt) { return }
     if ($work.state.state -cin 'Downloading', 'Staging' -and (Test-Alive $work (Get-BootId))) { return }
     if ($work.values.source -ceq 'Media') {
-        if ($work.state.boot -ceq (Get-BootId)) { Stop-Setup $work.state }
+        if ($work.state.boot -ceq (Get-BootId)) { Stop-Setup $work }
         Remove-StagedBits
     }
     $state = $work.state

@@ -151,7 +151,7 @@ try {
         }
         Write-Log $work.folder "$($_.Exception.Message) ($($_.FullyQualifiedErrorId), line $($_.InvocationInfo.ScriptLineNumber))"
         if ($work.values.source -ceq 'Media') {
-            Stop-Setup $work.state
+            Stop-Setup $work
             try { Remove-StagedBits } catch { Write-Log $work.folder "not taken away: $($_.Exception.Message)" }
         }
         if ($code -eq 0) { Set-WorkState $work 'Cancelled' $doing } else { Set-WorkState $work 'Failed' $doing $code }

@@ -8,6 +8,7 @@ mod memory;
 mod orders;
 mod probes;
 mod restart;
+mod stuck;
 mod twins;
 mod way_back;
 mod worker;
