@@ -197,6 +197,29 @@ fn an_install_that_is_no_longer_wanted_is_cancelled_and_the_node_returns() {
 }
 
 #[test]
+fn over_a_worker_that_cannot_be_read_a_node_returns_and_is_not_taken_out_again() {
+    let damage = || Fact::Unknown(Gap::Damaged("state.json".to_owned()));
+    // Told to install, and nobody can tell how far it came.
+    let (mut case, _) = Case::installing();
+    case.node(1).worker = damage();
+    check(&case, "close 1.ab12/6 Failed: the installation's process is gone");
+    case.close(Outcome::Failed(Failure::WorkerDied));
+    check(&case, "open Return of N01 for Upgrade at 1.ab12/9");
+    // Not told yet.
+    let mut case = Case::out();
+    case.node(1).worker = damage();
+    check(&case, "open Return of N01 for Upgrade at 1.ab12/4");
+    // In service.
+    let mut case = four();
+    case.node(1).worker = damage();
+    check(&case, "wait for N01: worker: damaged, and a person must look at it (DD0617): state.json");
+    // What merely was not told is waited for.
+    let mut case = Case::out();
+    case.node(1).worker = Fact::Unknown(Gap::TimedOut);
+    check(&case, "wait for N01: worker: no answer in time");
+}
+
+#[test]
 fn a_node_returns_outside_the_window_and_without_git() {
     let mut case = Case::out();
     case.ledger.out.as_mut().unwrap().returning = true;

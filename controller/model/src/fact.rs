@@ -86,6 +86,8 @@ pub enum Gap {
     Stale,
     /// The ledger or a repository could not be read.
     Unreadable(String),
+    /// What a node keeps of Drydock's is damaged; says what.
+    Damaged(String),
 }
 
 impl fmt::Display for Gap {
@@ -102,6 +104,7 @@ impl fmt::Display for Gap {
             Gap::Disagree(what) => write!(f, "nodes disagree on {what}"),
             Gap::Stale => f.write_str("read too long ago"),
             Gap::Unreadable(what) => write!(f, "could not be read: {what}"),
+            Gap::Damaged(what) => write!(f, "damaged, and a person must look at it (DD0617): {what}"),
         }
     }
 }

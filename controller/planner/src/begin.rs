@@ -23,6 +23,8 @@ pub(crate) fn guards(eye: &Eye<'_>, node: &NodeName, purpose: Purpose) -> Result
     eye.up(node)?;
     eye.others_up(node)?;
     nobody_services(eye)?;
+    // What is damaged there would refuse every order but the way back.
+    eye.need(node, "worker", &eye.node(node).worker)?;
     if purpose == Purpose::Upgrade {
         registry_everywhere(eye)?;
     }

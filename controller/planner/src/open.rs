@@ -342,8 +342,11 @@ fn install(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Verdict, D
     if intent.target.standing(*build) == Standing::OnTarget {
         return Ok(Verdict::Done);
     }
-    let worker = eye.need(name, "worker", &facts.worker).map_err(soon)?.as_ref();
     let consumed = consumed(memory, intent);
+    if way::damaged(eye, name) {
+        return Ok(if consumed.is_some() { Verdict::Failed(Failure::WorkerDied) } else { Verdict::Untouched });
+    }
+    let worker = eye.need(name, "worker", &facts.worker).map_err(soon)?.as_ref();
     let Some(worker) = worker.filter(|w| w.target == intent.target && w.attempt == intent.attempt) else {
         let boot = facts.boot.known().map(|b| &b.id);
         return Ok(match consumed {

@@ -6,6 +6,7 @@ use crate::eye::{Eye, Registry};
 use crate::open;
 use crate::storage::own_damage_only;
 use drydock_model::desired::{Overrun, Standing};
+use drydock_model::fact::{Fact, Gap};
 use drydock_model::ids::{NodeId, NodeName};
 use drydock_model::ledger::{Abandoned, Intent, Ledger, Out};
 use drydock_model::observed::{Commit, Marker, MarkerState, MemberState, Memory, WorkerState};
@@ -202,6 +203,10 @@ pub(crate) fn wants_back(eye: &Eye<'_>, out: &Out) -> Option<Abandoned> {
     if eye.ledger.last.as_ref().is_some_and(|last| last.node == out.node && last.target != eye.s.desired.target) {
         return Some(Abandoned::SpecChanged);
     }
+    // With a worker that cannot be read it never goes forward, and a person need not find it paused.
+    if damaged(eye, name) {
+        return Some(Abandoned::GuardFailed);
+    }
     let attempts = eye.ledger.attempts_of(&out.node, eye.s.desired.target);
     if attempts.spent || attempts.used() > eye.s.desired.run.max_retries_per_node {
         return Some(Abandoned::GuardFailed);
@@ -219,6 +224,11 @@ pub(crate) fn wants_back(eye: &Eye<'_>, out: &Out) -> Option<Abandoned> {
         eye.view.is_ok() && eye.named().filter(|other| *other != name).any(|other| matches!(eye.up(other), Err(WaitingOn::NotUp { .. })));
     let foreign_damage = eye.storage().is_ok_and(|s| own_damage_only(s, name).is_err());
     (other_down || foreign_damage).then_some(Abandoned::GuardFailed)
+}
+
+/// What the node keeps of its worker is damaged, so nobody can tell how far that came.
+pub(crate) fn damaged(eye: &Eye<'_>, name: &NodeName) -> bool {
+    matches!(&eye.node(name).worker, Fact::Unknown(Gap::Damaged(_)))
 }
 
 fn staged(eye: &Eye<'_>, out: &Out) -> bool {
@@ -245,7 +255,7 @@ fn silent(eye: &Eye<'_>, out: &Out) -> Result<(), Decision> {
 }
 
 /// What to say of a node that does not answer.
-pub(crate) fn silence(eye: &Eye<'_>, intent: Option<&Intent>, name: &NodeName, step: Step, gap: drydock_model::fact::Gap) -> Decision {
+pub(crate) fn silence(eye: &Eye<'_>, intent: Option<&Intent>, name: &NodeName, step: Step, gap: Gap) -> Decision {
     let waited = intent.map_or(Millis::ZERO, |i| eye.age(i.opened));
     let allowed = eye.s.desired.run.reboot_timeout.max(eye.s.desired.budget(step));
     if waited > allowed {

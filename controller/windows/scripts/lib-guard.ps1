@@ -231,10 +231,13 @@ function Get-DiskState($Disk) {
 
 # What the step itself needs.
 function Test-Possible($Order, $Memory, [string]$Boot, $View, $Blind) {
+    # Beside files that do not read only the way back is open: no state of a worker keeps a node paused when none lives.
+    $damaged = @(Get-DamagedWorks)
+    if ($damaged.Count -gt 0 -and $Order.step -cne 'Return') { throw (New-Fault DrydockDamagedState $damaged[0].damage) }
     if (Test-Busy $Boot) { return New-Refusal 'Busy' $null }
     if ($Order.step -ceq 'WriteRegistry') { return $null }
     $setup = Get-Setup
-    $worker = Get-Worker
+    $worker = if ($damaged.Count -gt 0) { Get-SoundWorker } else { Get-Worker }
     $same = $null -ne $worker -and $worker.target -ceq $Order.target -and $worker.attempt -eq $Order.attempt
     $atWork = $null -ne $worker -and $worker.alive -and $worker.state -cin 'Downloading', 'Staging'
     switch -CaseSensitive ($Order.step) {
@@ -262,6 +265,10 @@ function Test-Possible($Order, $Memory, [string]$Boot, $View, $Blind) {
                 # It is told to stop, so that the next send is admitted.
                 Request-WorkerEnd $worker
                 return New-Refusal 'OtherWorker' $worker.place
+            }
+            foreach ($work in $damaged) {
+                $refusal = Stop-DamagedWork $work $setup.running
+                if ($null -ne $refusal) { return $refusal }
             }
             if ($null -eq $View) { return New-Refusal 'NoView' $Blind }
         }

@@ -82,16 +82,77 @@ function Write-Log([string]$Folder, [string]$Text) {
     } catch { Write-Verbose "log: $($_.Exception.Message)" }
 }
 
-# All entries that left a folder here: place, folder, values, state.
+# All entries that left a folder here: place, folder, values, state; and of one that does not read what is damaged about it.
 function Get-Works {
     $root = Get-WorkRoot
     if (-not (Test-Path -LiteralPath $root)) { return }
     foreach ($item in @(Get-ChildItem -LiteralPath $root)) {
         if ($item.Name -cnotmatch '\A[0-9]{1,10}\.[a-z0-9-]{1,64}-[0-9]{1,10}\z') { continue }
-        $values = Read-JsonFile (Join-Path $item.FullName 'values.json')
-        if ($null -eq $values) { continue }
-        @{ name = $item.Name; folder = $item.FullName; values = $values; state = Read-JsonFile (Join-Path $item.FullName 'state.json'); written = $item.LastWriteTimeUtc }
+        $work = @{ name = $item.Name; folder = $item.FullName; values = $null; state = $null; written = $item.LastWriteTimeUtc; damage = $null }
+        try {
+            $work.values = Read-JsonFile (Join-Path $item.FullName 'values.json')
+            $work.state = Read-JsonFile (Join-Path $item.FullName 'state.json')
+            if ($null -eq $work.values) { continue }
+            Assert-Work $work
+        } catch {
+            if ("$($_.FullyQualifiedErrorId)" -cne 'DrydockDamagedState') { throw }
+            $work.damage = "$($_.Exception.Message)"
+            $work.state = $null
+        }
+        $work
     }
+}
+
+# JSON alone is not enough: what is missing or of another kind would end each look at it somewhere else.
+function Assert-Work($Work) {
+    $fields = @{ values = 'kind', 'place', 'target', 'attempt'; state = 'state', 'boot', 'up', 'pid', 'start', 'code', 'doing' }
+    foreach ($part in 'values', 'state') {
+        if ($null -eq $Work[$part]) { continue }
+        foreach ($field in $fields[$part]) {
+            $value = Get-PropertyOrNull $Work[$part] $field
+            if ($null -eq $value -or ($field -cin 'attempt', 'up', 'pid', 'start', 'code' -and $value -isnot [ValueType])) {
+                throw (New-Fault DrydockDamagedState "$(Join-Path $Work.folder "$part.json") does not read: $field")
+            }
+        }
+    }
+}
+
+function Get-SoundWorks { @(Get-Works | Where-Object { $null -eq $_.damage }) }
+function Get-DamagedWorks { @(Get-Works | Where-Object { $null -ne $_.damage }) }
+
+# Whether damaged work may be at work: its files cannot tell, the scheduler can. Where it cannot be asked nobody knows, which is an error.
+function Get-RunningKind($Work) {
+    foreach ($kind in 'restart', 'install') {
+        try { $task = Get-ScheduledTask -TaskPath '\Drydock\' -TaskName "$kind-$($Work.name)" } catch {
+            if ("$($_.CategoryInfo.Category)" -cne 'ObjectNotFound') { throw }
+            continue
+        }
+        if ((Get-Word $task.State @{ '2' = 'Queued'; '4' = 'Running' }) -cin 'Queued', 'Running') { return $kind }
+    }
+    $null
+}
+
+# Work that does not read, before a Return: nothing when the node may be resumed beside it, else the refusal. An installation is told and then ended as any
+# other; one whose values do not read would end itself at its next look. A commit is never ended.
+function Stop-DamagedWork($Work, [bool]$SetupRuns) {
+    $kind = Get-RunningKind $Work
+    if ($kind -ceq 'restart') { return New-Refusal 'Busy' $Work.damage }
+    if ($kind -ceq 'install') {
+        if ($null -ne $Work.values) {
+            $told = Get-PropertyOrNull $Work.values 'toldUp'
+            if ($null -eq $told) {
+                $Work.values | Add-Member -NotePropertyName toldUp -NotePropertyValue (Get-UpMs)
+                Write-JsonFile (Join-Path $Work.folder 'values.json') $Work.values
+            }
+            if ($null -eq $told -or (Get-UpMs) - $told -le (Get-ToldLimitMs)) { return New-Refusal 'OtherWorker' $Work.damage }
+        }
+        Stop-ScheduledTask -TaskPath '\Drydock\' -TaskName "install-$($Work.name)"
+    }
+    # Which process setup is stands in the state that does not read; its command line tells as well.
+    $known = $null -ne $Work.values -and "$(Get-PropertyOrNull $Work.values 'mediaPath')" -ne ''
+    if ($SetupRuns -and $known) { Stop-Setup @{ values = $Work.values; state = [pscustomobject]@{ doing = 'setup'; setupPid = 0 } } }
+    if ((Get-Setup).running) { return New-Refusal 'SetupRunning' $Work.damage }
+    $null
 }
 
 function Test-Alive($Work, [string]$Boot) {
@@ -109,7 +170,7 @@ function Test-Alive($Work, [string]$Boot) {
 # The folder of the newest Install, or nothing.
 function Get-InstallWork {
     $newest = $null
-    foreach ($work in @(Get-Works)) {
+    foreach ($work in @(Get-SoundWorks)) {
         if ($work.values.kind -cne 'install' -or $null -eq $work.state) { continue }
         if ($null -eq $newest) { $newest = $work; continue }
         $order = Compare-Place $work.values.place $newest.values.place
@@ -118,8 +179,14 @@ function Get-InstallWork {
     $newest
 }
 
-# The worker in the shape in which it goes over the wire, or nothing. After any boot it only reports.
+# The worker in the shape in which it goes over the wire, or nothing. After any boot it only reports. Beside work that does not read nobody can tell which
+# worker is the newest.
 function Get-Worker {
+    foreach ($work in @(Get-DamagedWorks)) { throw (New-Fault DrydockDamagedState $work.damage) }
+    Get-SoundWorker
+}
+
+function Get-SoundWorker {
     $work = Get-InstallWork
     if ($null -eq $work) { return $null }
     $boot = Get-BootId
@@ -165,7 +232,7 @@ function Test-StagingSpent($Work) {
 
 # Whether a detached script of an earlier order is at work in this boot, or the node is about to go down.
 function Test-Busy([string]$Boot) {
-    foreach ($work in @(Get-Works)) {
+    foreach ($work in @(Get-SoundWorks)) {
         $state = $work.state
         if ($null -eq $state -or $work.values.kind -ceq 'install' -or $state.boot -cne $Boot) { continue }
         if ($state.state -cnotin 'Accepted', 'Committing', 'Committed', 'Restarting') { continue }
@@ -247,6 +314,7 @@ function Remove-StagedBits {
 # Takes away what is staged and was not committed, so that no later restart goes on with it. Nothing where a worker lives or a commit was made.
 # What Windows Update staged is inert without its commit; what setup staged from media has a boot entry of its own, which must go.
 function Clear-Staged($Memory) {
+    Clear-StagedByNobody $Memory
     $work = Get-InstallWork
     if ($null -eq $work -or "$(Get-PropertyOrNull $work.state 'cleaned')" -eq 'True') { return }
     $commit = $Memory.commit
@@ -261,6 +329,13 @@ function Clear-Staged($Memory) {
     $state | Add-Member -NotePropertyName cleaned -NotePropertyValue $true -Force
     Write-JsonFile (Join-Path $work.folder 'state.json') $state
     Write-Log $work.folder 'taken away: what was staged and not committed'
+}
+
+# What work that does not read may have staged. A commit of this boot waits for its restart, and whose it was cannot be told.
+function Clear-StagedByNobody($Memory) {
+    if ($null -ne $Memory.commit -and $Memory.commit.boot -ceq (Get-BootId)) { return }
+    $may = @(Get-DamagedWorks | Where-Object { $null -eq $_.values -or "$(Get-PropertyOrNull $_.values 'source')" -cne 'WindowsUpdate' -and "$(Get-PropertyOrNull $_.values 'kind')" -cin '', 'install' })
+    if ($may.Count -gt 0) { Remove-StagedBits }
 }
 
 # Registers and starts the task of an entry. The text is constant; everything that differs lies in values.json beside it.
@@ -282,11 +357,12 @@ function Start-Work([string]$Kind, [string]$Place, [string]$TaskSource, [string[
     Start-ScheduledTask -TaskPath '\Drydock\' -TaskName $name
 }
 
-# Tasks and scripts of work that has ended, and folders beyond those that are kept. The newest Install is what a Restart needs.
+# Tasks and scripts of work that has ended, and folders beyond those that are kept. The newest Install is what a Restart needs; what does not read is left to
+# people.
 function Clear-OldWork {
     $boot = Get-BootId
     $newest = Get-InstallWork
-    $ended = @(Get-Works | Where-Object { -not (Test-Alive $_ $boot) } | Sort-Object { $_.written } -Descending)
+    $ended = @(Get-SoundWorks | Where-Object { -not (Test-Alive $_ $boot) } | Sort-Object { $_.written } -Descending)
     foreach ($work in $ended) { Remove-WorkTask $work }
     foreach ($work in @($ended | Select-Object -Skip (Get-KeptFolders))) {
         if ($null -ne $newest -and $newest.name -ceq $work.name) { continue }

@@ -64,7 +64,15 @@ fn gap(part: &Value, name: &str) -> Gap {
         Some("NotThere") => Gap::Missing(name.to_owned()),
         Some(_) | None => {
             let id = part.get("id").and_then(Value::as_str).unwrap_or_default();
-            let id: String = id.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(80).collect();
+            let plain = |text: &str, most: usize| text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(most).collect::<String>();
+            let id = plain(id, 80);
+            // Our own scripts' words: which file. Of a registry value only that there is one, as its text could be anything.
+            if id.starts_with("DrydockDamagedState") {
+                return Gap::Damaged(plain(part.get("message").and_then(Value::as_str).unwrap_or(name), 300));
+            }
+            if id.starts_with("DrydockDamagedMemory") {
+                return Gap::Damaged(r"a value below HKLM:\SOFTWARE\Drydock".to_owned());
+            }
             Gap::Unreadable(if id.is_empty() { name.to_owned() } else { format!("{name} ({id})") })
         }
     }

@@ -2,6 +2,7 @@
 //! that it cannot run, with a count, and passes.
 
 mod claims;
+mod damage;
 mod injection;
 mod journey;
 mod memory;

@@ -109,6 +109,13 @@ fn saw(node: &NodeFacts, known: usize, unknown: usize) -> String {
 }
 
 fn unread(what: &str, gap: &Gap) -> Finding {
+    if let Gap::Damaged(which) = gap {
+        return Finding::new(
+            Code::Damage,
+            format!("{what} is unknown, as something that Drydock keeps there is damaged: {}", quoted(which)),
+            "look at it and at what stands beside it, then remove the folder of that file, or that one value, as DD0617 says",
+        );
+    }
     let todo = match gap {
         Gap::AccessDenied => "give the account the right; the step before may name it".to_owned(),
         Gap::ClusterServiceStopped => {
@@ -122,7 +129,8 @@ fn unread(what: &str, gap: &Gap) -> Finding {
         | Gap::Missing(_)
         | Gap::Disagree(_)
         | Gap::Stale
-        | Gap::Unreadable(_) => "in a shell of this account try the commands that DD0613 names".to_owned(),
+        | Gap::Unreadable(_)
+        | Gap::Damaged(_) => "in a shell of this account try the commands that DD0613 names".to_owned(),
     };
     Finding::new(Code::Fact, format!("{what} is unknown: {}", quoted(&gap.to_string())), todo)
 }

@@ -30,13 +30,15 @@ pub enum Code {
     Cluster,
     /// It works today, and will not later.
     Later,
+    /// What the node keeps of Drydock's is damaged.
+    Damage,
 }
 
 impl Code {
     /// All of them.
-    pub const ALL: [Code; 6] = [Code::Command, Code::Right, Code::Fact, Code::Machine, Code::Cluster, Code::Later];
+    pub const ALL: [Code; 7] = [Code::Command, Code::Right, Code::Fact, Code::Machine, Code::Cluster, Code::Later, Code::Damage];
 
-    /// `DD0611` to `DD0616`.
+    /// `DD0611` to `DD0617`.
     pub fn text(self) -> &'static str {
         match self {
             Code::Command => "DD0611",
@@ -45,6 +47,7 @@ impl Code {
             Code::Machine => "DD0614",
             Code::Cluster => "DD0615",
             Code::Later => "DD0616",
+            Code::Damage => "DD0617",
         }
     }
 }

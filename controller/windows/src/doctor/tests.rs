@@ -240,6 +240,19 @@ fn facts_that_are_unknown_are_named_and_so_is_what_would_stop_an_upgrade() {
               -> give the account the right; the step before may name it
         "#]],
     );
+    let mut damaged = node("N01");
+    damaged["worker"] =
+        json!({"ok": false, "gap": "Failed", "id": "DrydockDamagedState", "message": "C:\\D\\1.ab-8\\state.json does not read"});
+    check(
+        &read(&damaged, "N01").1,
+        expect![[r#"
+            13 known, 2 unknown; build 20349.3692; the cluster service runs; no fence yet
+            DD0617 worker is unknown, as something that Drydock keeps there is damaged: C:\D\1.ab-8\state.json does not read
+              -> look at it and at what stands beside it, then remove the folder of that file, or that one value, as DD0617 says
+            DD0613 storage is unknown: access denied
+              -> give the account the right; the step before may name it
+        "#]],
+    );
     let mut odd = node("N02");
     odd["clock"] = ok(json!("2026-11-23T17:50:00.000Z"));
     odd["service"] = ok(json!("Stopped"));

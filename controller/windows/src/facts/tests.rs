@@ -134,6 +134,17 @@ fn a_part_that_is_missing_or_failed_is_a_gap_and_takes_no_other_with_it() {
         |a| a["view"] = json!({"ok": false, "gap": "Failed", "id": "Some\u{1b}Id,GetCluster"}),
         &expect!["view: could not be read: view (SomeId,GetCluster)"],
     );
+    check(
+        |a| {
+            a["worker"] =
+                json!({"ok": false, "gap": "Failed", "id": "DrydockDamagedState", "message": "C:\\P\\state.json does not read\u{1b}"})
+        },
+        &expect![[r#"worker: damaged, and a person must look at it (DD0617): C:\P\state.json does not read"#]],
+    );
+    check(
+        |a| a["memory"] = json!({"ok": false, "gap": "Failed", "id": "DrydockDamagedMemory", "message": "Fence is 'hunter2'"}),
+        &expect![[r#"memory: damaged, and a person must look at it (DD0617): a value below HKLM:\SOFTWARE\Drydock"#]],
+    );
     check(|a| a["setup"] = json!("yes"), &expect!["setup: answer not understood at setup"]);
     check(|a| a["setup"] = json!({"ok": true}), &expect!["setup: answer not understood at setup"]);
 }

@@ -1,0 +1,153 @@
+//! Files that do not read: nobody can tell what the worker did, so nothing goes forward; and no such file keeps a node paused once nothing of that work lives.
+
+use crate::way_back::from_media;
+use drydock_model::order::{Receipt, Unmet};
+use drydock_model::step::Step;
+use drydock_tests::node::StubCluster;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// The folder of the node's only piece of work.
+fn folder(c: &StubCluster, node: &str) -> PathBuf {
+    let root = PathBuf::from(&c.environment(node)["ProgramData"]).join("Drydock");
+    let folders: Vec<PathBuf> = std::fs::read_dir(root).expect("its folder").map(|f| f.expect("an entry").path()).collect();
+    let [one] = folders.as_slice() else { panic!("{folders:?}") };
+    one.clone()
+}
+
+fn damage(c: &StubCluster, file: &str, text: &[u8]) {
+    std::fs::write(folder(c, "N01").join(file), text).expect("the file");
+}
+
+fn staged_from_media(c: &mut StubCluster) {
+    c.vacated("N01");
+    let order = c.order("N01", Step::Install);
+    let order = from_media(c, &order);
+    assert_eq!(c.send(&order), Receipt::Started);
+    c.until_worker("N01", &["Staged"]);
+    c.until_idle("N01");
+}
+
+#[test]
+fn beside_a_file_that_does_not_read_only_the_way_back_is_open() {
+    let half = br#"{"state":"Staged","percent":100,"#.as_slice();
+    let other = br#"{"state":"Staged","boot":7,"up":"soon"}"#.as_slice();
+    for (file, text) in
+        [("state.json", half), ("state.json", other), ("state.json", b"".as_slice()), ("values.json", b"\0\0\0\0".as_slice())]
+    {
+        let Some(mut c) = StubCluster::lease(70) else { return };
+        staged_from_media(&mut c);
+        damage(&c, file, text);
+        let worker = c.probe("N01")["worker"].clone();
+        assert_eq!((&worker["ok"], &worker["id"]), (&json!(false), &json!("DrydockDamagedState")), "{worker}");
+        assert!(worker["message"].as_str().is_some_and(|m| m.contains(file)), "it names the file: {worker}");
+        for step in [Step::Vacate, Step::Install, Step::Reboot, Step::Restart, Step::WriteRegistry] {
+            let order = c.bare("N01", step);
+            let refused = c.send_to("N01", &order).expect_err("it has no receipt");
+            assert!(refused.id.starts_with("DrydockDamagedState"), "{step}: {refused}");
+        }
+        assert_eq!(c.count("N01", "ShutdownAsked"), 0);
+        let cancel = c.cancel("N01");
+        assert_eq!(c.send(&cancel), Receipt::Applied, "it is heard");
+        let back = c.gives("N01", Step::Return);
+        assert_eq!((back, &c.truth("N01")["paused"]), (Receipt::Applied, &json!(false)), "{file}");
+        assert_eq!(c.count("N01", "BootEntryDeleted"), 1, "what may have been staged is taken away");
+        // Until a person was there the node serves, and is not taken out again.
+        let again = c.bare("N01", Step::Vacate);
+        assert!(c.send_to("N01", &again).is_err());
+        let folder = folder(&c, "N01");
+        assert!(folder.exists(), "what does not read is left to people");
+        std::fs::remove_dir_all(folder).expect("the folder goes");
+        assert!(c.part("N01", "worker").is_null());
+        c.wait(json!({"settled": true}));
+        assert_eq!(c.gives("N01", Step::Vacate), Receipt::Started);
+    }
+}
+
+#[test]
+fn a_return_beside_a_file_that_does_not_read_waits_for_the_worker_that_lives() {
+    for file in ["state.json", "values.json"] {
+        let Some(mut c) = StubCluster::lease(71) else { return };
+        c.pace(&json!({"setup": 3_600_000, "parts": 40}));
+        c.vacated("N01");
+        let order = c.order("N01", Step::Install);
+        let order = from_media(&c, &order);
+        // The worker hangs, so that it neither mends its state nor notices that its values are gone.
+        assert_eq!(c.send(&order), Receipt::Started);
+        c.until("N01", "setup.noreboot", json!(true));
+        let text = std::fs::read_to_string(folder(&c, "N01").join("state.json")).expect("its state");
+        let state: Value = serde_json::from_str(&text).expect("JSON");
+        let stop = std::process::Command::new("kill").args(["-STOP", &state["pid"].to_string()]).status();
+        assert!(stop.expect("kill runs").success());
+        damage(&c, file, b"{");
+        let back = c.order("N01", Step::Return);
+        if file == "state.json" {
+            assert_eq!(c.send(&back), Receipt::Refused(Unmet::OtherWorker), "it is told to stop");
+            assert_eq!(c.send(&back), Receipt::Refused(Unmet::OtherWorker), "and given its time");
+            let limit = json!({"load": "told-long-ago", "source": "function Get-ToldLimitMs { -1 }"});
+            c.host("N01").ask(limit).expect("the limit");
+            assert_eq!(c.send(&back), Receipt::Applied);
+            assert_eq!(c.truth("N01")["setup"], Value::Null, "setup is ended by its command line");
+        } else {
+            // Whose setup works there stands in the file that does not read: a person must end it.
+            assert_eq!(c.send(&back), Receipt::Refused(Unmet::SetupRunning));
+            c.until_idle("N01");
+            assert_eq!(c.truth("N01")["paused"], true);
+            let end = "param()\nStop-SetupHelpers; 'ended'";
+            c.host("N01").ask(json!({"run": "end-setup", "source": end, "args": {}})).expect("a person ends it");
+            assert_eq!(c.send(&back), Receipt::Applied);
+        }
+        assert_eq!(c.truth("N01")["paused"], false);
+        c.drop_host("N01");
+    }
+}
+
+#[test]
+fn a_commit_is_never_ended_because_its_file_does_not_read() {
+    let Some(mut c) = StubCluster::lease(72) else { return };
+    c.staged("N01");
+    c.until_idle("N01");
+    c.pace(&json!({"commit": 3_600_000, "parts": 4}));
+    assert_eq!(c.gives("N01", Step::Restart), Receipt::Started);
+    c.until("N01", "agent.operation.what", json!("commit"));
+    let place = c.place(c.seq).to_string().replace('/', "-");
+    let file = PathBuf::from(&c.environment("N01")["ProgramData"]).join("Drydock").join(place).join("state.json");
+    std::fs::write(file, b"{").expect("the file");
+    let back = c.order("N01", Step::Return);
+    assert_eq!(c.send(&back), Receipt::Refused(Unmet::Busy));
+    assert_eq!(c.truth("N01")["agent"]["operation"]["what"], "commit");
+    c.drop_host("N01");
+}
+
+#[test]
+fn what_a_taken_back_staging_leaves_pending_goes_with_one_restart_and_the_next_attempt_installs() {
+    let Some(mut c) = StubCluster::lease(73) else { return };
+    // Which of the two Windows does is not documented; this is the harder one.
+    let mut drawn =
+        json!({"drawn": {"media-marks-pending": 1, "pause-lost": 0, "refs-stays-offline": 0, "tasks-are-lost": 0, "repair-shows-late": 0}});
+    drawn["drawn"]["migrations-hang"] = json!(0);
+    c.faults(&drawn);
+    staged_from_media(&mut c);
+    let cancel = c.cancel("N01");
+    assert_eq!(c.send(&cancel), Receipt::Applied);
+    assert_eq!(c.part("N01", "setup"), json!({"running": false, "pending": true}), "what was staged is gone, and the mark is not");
+    c.attempt = 2;
+    let order = c.order("N01", Step::Install);
+    let order = from_media(&c, &order);
+    assert_eq!(c.send(&order), Receipt::Started);
+    c.until_worker("N01", &["Failed"]);
+    c.until_idle("N01");
+    assert_eq!(c.part("N01", "worker")["code"], 0xC190_0107_u32, "it says why, and touches nothing");
+    assert_eq!(c.gives("N01", Step::Reboot), Receipt::Started);
+    c.back("N01");
+    assert_eq!(c.part("N01", "setup"), json!({"running": false, "pending": false}));
+    assert_eq!(c.part("N01", "build")["build"], 20349);
+    c.attempt = 3;
+    let order = c.order("N01", Step::Install);
+    let order = from_media(&c, &order);
+    assert_eq!(c.send(&order), Receipt::Started);
+    c.until("N01", "staged.media", json!(true));
+    c.until_idle("N01");
+    assert_eq!(c.part("N01", "worker")["state"], "Staged");
+    assert_eq!(c.count("N01", "InstallBegan"), 2);
+}
