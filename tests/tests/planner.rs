@@ -309,6 +309,23 @@ fn a_node_that_lost_its_registry_values_returns_before_its_point_of_no_return() 
 }
 
 #[test]
+fn a_reboot_is_not_repeated_on_a_node_that_restarted_and_forgot() {
+    let mut case = four();
+    value(&mut case.node(1).setup).pending = true;
+    let vacate = case.open();
+    assert_eq!(vacate.purpose, Purpose::Registry);
+    case.vacated(1, &vacate);
+    case.close(Outcome::Done);
+    let reboot = case.open();
+    assert_eq!(reboot.step, Step::Reboot);
+    check(&case, "send Reboot for N01 (hospital-north/1.ab12/6)");
+    // It was performed, and then the node's memory was taken back to what it was before.
+    value(&mut case.node(1).setup).pending = false;
+    case.node(1).boot = known(Boot { id: "boot-after".parse().unwrap(), up: Millis::minutes(1) });
+    check(&case, "close 1.ab12/6 Done");
+}
+
+#[test]
 fn an_install_is_not_repeated_on_a_node_that_restarted_and_forgot() {
     let mut case = Case::out();
     case.open();

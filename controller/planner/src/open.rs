@@ -324,11 +324,13 @@ fn reboot(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Verdict, De
     let name = &intent.node.name;
     let facts = eye.node(name);
     let boot = &eye.need(name, "boot", &facts.boot).map_err(soon)?.id;
-    if consumed(memory, intent).is_none() {
-        return Ok(Verdict::Untouched);
-    }
-    if intent.boot.as_ref() == Some(boot) {
-        return Ok(no_effect_yet(eye, intent));
+    let restarted = intent.boot.as_ref() != Some(boot);
+    match consumed(memory, intent) {
+        // It has restarted, by this order or not, and what it remembers may be older than what it did: nothing is repeated (rule 26).
+        None if intent.boot.is_some() && restarted => {}
+        None => return Ok(Verdict::Untouched),
+        Some(_) if restarted => {}
+        Some(_) => return Ok(no_effect_yet(eye, intent)),
     }
     let setup = eye.need(name, "setup state", &facts.setup).map_err(soon)?;
     let service = eye.need(name, "cluster service", &facts.service).map_err(soon)?;
