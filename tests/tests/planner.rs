@@ -34,7 +34,7 @@ fn a_listed_order_is_kept() {
 #[test]
 fn nothing_begins_while_anything_that_a_guard_asks_is_wrong_or_unknown() {
     type Change = fn(&mut Case);
-    let wrong: [(&str, Change); 30] = [
+    let wrong: [(&str, Change); 31] = [
         ("remote unread", |c| c.remote = Remote::Unread("connection refused".to_owned())),
         ("remote touched", |c| c.remote = Remote::Touched { commit: "feed".parse().unwrap() }),
         ("stop file", |c| c.stop = Some("fire drill")),
@@ -50,6 +50,7 @@ fn nothing_begins_while_anything_that_a_guard_asks_is_wrong_or_unknown() {
                 c.node(n).clock = known(NOON + Millis::minutes(5));
             }
         }),
+        ("one node tells no clock", |c| c.node(2).clock = Fact::Unknown(Gap::TimedOut)),
         ("clock ran back", |c| c.ledger.last_stamp = Some(NOON + Millis::minutes(1))),
         ("another node down", |c| c.member(2, |m| m.state = MemberState::Down)),
         ("another node paused", |c| c.member(2, |m| m.state = MemberState::Paused)),

@@ -64,7 +64,7 @@ fn began_inside(eye: &Eye<'_>) -> bool {
     maintenance.overrun == drydock_model::desired::Overrun::Finish && began.is_some_and(|t| maintenance.windows.open_span(t).is_some())
 }
 
-/// Rule 13: every member answers for itself, is who the ledger knows, and carries our fence.
+/// Rule 13: every member answers for itself, is who the ledger knows, tells its clock, and carries our fence.
 fn everybody_answers(eye: &Eye<'_>) -> Result<(), No> {
     for name in eye.named() {
         let facts = eye.node(name);
@@ -72,6 +72,8 @@ fn everybody_answers(eye: &Eye<'_>) -> Result<(), No> {
         if eye.ledger.known.get(name) != Some(id) {
             return Err(HoldReason::NodeReplaced { node: name.clone() }.into());
         }
+        // The median of the others would do for rule 15; a node that cannot tell the time is not answering (S10).
+        eye.need(name, "clock", &facts.clock)?;
         let needed = eye.fence_needed(name);
         let carries = eye.memory(name)?.fence.as_ref().and_then(|f| f.compare(&needed));
         match carries {
