@@ -45,6 +45,8 @@ faults! {
     WorkerFails = "worker-fails", true;
     /// The node's worker gives up and leaves a pending restart that forbids the next attempt.
     WorkerFailsPending = "worker-fails-pending", true;
+    /// The next time that something staged is taken away from the node, Windows goes on showing a pending restart.
+    CleanUpLeavesPending = "clean-up-leaves-pending", true;
     /// The node does not answer for a while; it goes on working.
     NodeUnreachable = "node-unreachable-for-a-while", true;
     /// The next order to the node is performed, and its answer is lost.

@@ -54,6 +54,7 @@ impl Cluster {
             | Fault::WorkerDies
             | Fault::WorkerFails
             | Fault::WorkerFailsPending
+            | Fault::CleanUpLeavesPending
             | Fault::NodeUnreachable
             | Fault::LostAnswer
             | Fault::DelayedOrder
@@ -89,6 +90,7 @@ impl Cluster {
                 node.armed.worker_fails = true;
                 node.armed.worker_leaves_pending = true;
             }
+            Fault::CleanUpLeavesPending => node.armed.clean_up_leaves_pending = true,
             Fault::UpgradeForgets => node.armed.forgets = true,
             Fault::LostAnswer => node.armed.lost_answer = true,
             Fault::DelayedOrder => node.armed.delayed = true,
@@ -106,7 +108,10 @@ impl Cluster {
                 let most = Millis::hours(1).0;
                 node.skew = i64::try_from(drawn % (2 * most)).unwrap_or(0) - i64::try_from(most).unwrap_or(0);
             }
-            Fault::RegistryLost => node.registry = RegistryFacts::default(),
+            Fault::RegistryLost => {
+                node.registry = RegistryFacts::default();
+                node.armed.values_lost = Some(now);
+            }
             Fault::StopMark => {
                 let mark = StopMark { who: "operator".to_owned(), when: now.to_string(), why: "month-end closing".to_owned() };
                 node.memory.stop = Some(mark);

@@ -109,6 +109,9 @@ pub(crate) struct Armed {
     pub(crate) worker_dies: bool,
     pub(crate) worker_fails: bool,
     pub(crate) worker_leaves_pending: bool,
+    pub(crate) clean_up_leaves_pending: bool,
+    /// When the registry values were lost.
+    pub(crate) values_lost: Option<Timestamp>,
     pub(crate) forgets: bool,
     pub(crate) lost_answer: bool,
     pub(crate) delayed: bool,

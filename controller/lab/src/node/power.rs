@@ -4,10 +4,14 @@ use super::rules::Rule;
 use super::{Maintenance, Upgrade};
 use crate::cluster::{Cluster, Event, name as token};
 use crate::effect::{Cause, Did};
+use crate::fault::Fault;
 use drydock_model::desired::{Build, Target, Version};
 use drydock_model::ids::NodeName;
 use drydock_model::observed::{ClusterService, DrainStatus, Memory, Setup, WorkerFailure, WorkerState};
 use drydock_model::time::Millis;
+
+/// What happened so shortly before an order was accepted may be missing from every look it was planned on.
+const UNSEEN: Millis = Millis::minutes(4);
 
 impl Cluster {
     /// The node goes down: in good order, or not.
@@ -163,7 +167,14 @@ impl Cluster {
         self.did(name, Did::ChangedBuild { from, to }, cause);
         if !refs {
             self.storage.refs_offline = true;
-            self.changed(cause);
+            // Values that were lost after the order, or too shortly before it for anybody to have seen, are not the order's doing.
+            let lost = self.nodes[name].armed.values_lost;
+            match cause {
+                Cause::Order { accepted, .. } if lost.is_some_and(|lost| lost > *accepted - UNSEEN) => {
+                    self.changed(&Cause::Fault(Fault::RegistryLost));
+                }
+                Cause::Order { .. } | Cause::Fault(_) | Cause::Windows => self.changed(cause),
+            }
         }
     }
 

@@ -120,6 +120,7 @@ impl Cluster {
             WorkerState::Cancelled => {
                 worker.seen.alive = false;
                 node.setup.running = false;
+                node.setup.pending = std::mem::take(&mut node.armed.clean_up_leaves_pending);
                 return;
             }
         }
@@ -166,7 +167,9 @@ impl Cluster {
         let committed = node.memory.commit.as_ref().is_some_and(|c| c.target == worker.seen.target && c.attempt == worker.seen.attempt);
         if !committed && worker.seen.state == WorkerState::Staged && node.staged.take().is_some() {
             worker.seen.state = WorkerState::Cancelled;
-            node.setup.pending = false;
+            // Believed: that a failed attempt leaves a pending restart which bars the next one is told by public notes on unattended in-place upgrades; of one
+            // that was taken back nobody tells. So it goes, and by a fault it stays.
+            node.setup.pending = std::mem::take(&mut node.armed.clean_up_leaves_pending);
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::{Fault, Planned, Rules};
 use drydock_engine::ports::PerformError;
 use drydock_model::fact::Gap;
 use drydock_model::observed::{DrainStatus, MemberState, Memory, WorkerState};
-use drydock_model::order::Receipt;
+use drydock_model::order::{Order, Receipt};
 use drydock_model::step::Step;
 use drydock_model::time::Millis;
 
@@ -155,6 +155,33 @@ fn workers_die_fail_and_leave_restarts_pending() {
     pending.attempt = 3;
     assert_eq!(pending.gives(&n(1), Step::Install), Ok(Receipt::Started));
     assert!(known(&pending.facts(&n(1)).worker).unwrap().alive);
+}
+
+#[test]
+fn a_staging_that_was_taken_away_may_leave_a_restart_pending_until_one_comes() {
+    for (armed, staged) in [(false, true), (true, true), (false, false), (true, false)] {
+        let mut hand = Hand::new(1, 4);
+        if staged {
+            hand.staged(&n(1));
+        } else {
+            hand.vacated(&n(1));
+            assert_eq!(hand.gives(&n(1), Step::Install), Ok(Receipt::Started));
+        }
+        if armed {
+            strike(&mut hand, Fault::CleanUpLeavesPending, 1);
+        }
+        let cancel = Order::cancel(hand.entry(hand.seq + 1), known(&hand.facts(&n(1)).id));
+        assert_eq!(hand.lab.perform(&cancel), Ok(Receipt::Applied));
+        hand.wait(Millis::hours(1));
+        assert_eq!(known(&hand.facts(&n(1)).setup).pending, armed, "staged before: {staged}");
+        assert_eq!(hand.gives(&n(1), Step::Reboot), Ok(Receipt::Started));
+        hand.wait(Millis::minutes(1));
+        hand.back_up(&n(1));
+        assert!(!known(&hand.facts(&n(1)).setup).pending);
+        hand.attempt = 2;
+        assert_eq!(hand.gives(&n(1), Step::Install), Ok(Receipt::Started));
+        assert!(known(&hand.facts(&n(1)).worker).unwrap().alive);
+    }
 }
 
 #[test]
