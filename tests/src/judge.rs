@@ -6,7 +6,7 @@ use drydock_lab::sim::{BranchCommit, BranchWrite};
 use drydock_lab::{Cause, Did};
 use drydock_laws::{Effect, EffectKind, History, LawId, Violation};
 use drydock_model::desired::Standing;
-use drydock_model::ids::{ClusterName, Revision};
+use drydock_model::ids::{ClusterName, EntryId, Revision};
 use drydock_model::ledger::Event;
 use drydock_model::plan::{Decision, HoldReason, WaitingOn};
 use drydock_model::time::{Millis, Stamp, Timestamp};
@@ -37,9 +37,14 @@ impl Judge {
     /// One turn later: everything that is wrong. `exact` where observations and clocks are those of the moment.
     pub fn look(&mut self, sim: &Sim, turn: &Turn, exact: bool) -> Vec<String> {
         let mut wrong = Vec::new();
-        self.happened(sim, &mut wrong);
-        self.written(&sim.branch.commits(), &mut wrong);
-        self.happened(sim, &mut wrong);
+        let commits = sim.branch.commits();
+        // A lap pushes what earlier ones left behind before it sends its order; what it decides itself it writes instead of sending.
+        let left: &[Arc<BranchCommit>] = match turn {
+            Turn::Lap(lap) if lap.wrote.is_some() => &[],
+            Turn::Lap(_) | Turn::Crashed | Turn::Claim | Turn::Nobody => &commits,
+        };
+        self.happened(sim, left, &mut wrong);
+        self.written(&commits, &mut wrong);
         if let Turn::Lap(lap) = turn {
             said(sim, lap, exact, &mut wrong);
         }
@@ -75,12 +80,16 @@ impl Judge {
         }
     }
 
-    fn happened(&mut self, sim: &Sim, wrong: &mut Vec<String>) {
+    /// What was `left` to be pushed counts from the first effect on that it opens.
+    fn happened(&mut self, sim: &Sim, left: &[Arc<BranchCommit>], wrong: &mut Vec<String>) {
         sim.with(|lab| {
             let truth = lab.truth();
             let effects = truth.effects();
             for effect in effects.iter().skip(self.effects) {
                 let Cause::Order { entry, .. } = &effect.cause else { continue };
+                if let Some(opened) = left.iter().position(|commit| !self.fed.contains(&commit.id) && opens(commit, entry)) {
+                    self.written(&left[..=opened], wrong);
+                }
                 let kind = match &effect.did {
                     Did::Suspended => EffectKind::Suspend,
                     Did::Resumed => EffectKind::Resume,
@@ -116,6 +125,19 @@ impl Judge {
             }
             self.catastrophes = catastrophes.len();
         });
+    }
+}
+
+fn opens(commit: &BranchCommit, entry: &EntryId) -> bool {
+    match &commit.write {
+        BranchWrite::Entry { record, .. } => {
+            record.events.iter().any(|event| matches!(event, Event::Opened(intent) if intent.entry == *entry))
+        }
+        BranchWrite::Root
+        | BranchWrite::Claim { .. }
+        | BranchWrite::Word { .. }
+        | BranchWrite::Foreign { .. }
+        | BranchWrite::Accepted { .. } => false,
     }
 }
 

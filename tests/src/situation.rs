@@ -135,11 +135,11 @@ pub fn four() -> Case {
 }
 
 impl Case {
-    /// What the planner decides.
+    /// What the planner decides. The laws stand behind it: what they have to forbid is a fault of the planner's.
     pub fn decide(&self) -> Decision {
         let ledger = known(self.ledger.clone());
         let revision = "abc123".parse().expect("fine");
-        plan(&Situation {
+        let situation = Situation {
             desired: &self.desired,
             revision: &revision,
             ledger: &ledger,
@@ -147,8 +147,13 @@ impl Case {
             observed: &self.observed,
             stop: self.stop,
             now: Now { at: self.now },
-        })
-        .decision
+        };
+        let plan = plan(&situation);
+        if let Err(broken) = drydock_laws::check(&situation, &plan) {
+            let broken: Vec<String> = broken.iter().map(ToString::to_string).collect();
+            panic!("the planner decides {}, and the laws forbid it: {}", say(&plan.decision), broken.join("; "));
+        }
+        plan.decision
     }
 
     /// A node in good order.

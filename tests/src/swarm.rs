@@ -12,6 +12,7 @@ use drydock_model::desired::{BitsSource, NodeOrder, Overrun, Suspend, Target, Ve
 use drydock_model::ids::{ClusterName, NodeName};
 use drydock_model::ledger::Word;
 use drydock_model::plan::{Decision, HoldReason};
+use drydock_model::step::Step;
 use drydock_model::time::{Millis, Timestamp};
 use std::collections::BTreeMap;
 
@@ -345,7 +346,13 @@ impl Run {
     fn way_out(&mut self, why: &HoldReason) {
         self.tally.count("way out", why.kind());
         match why {
-            HoldReason::NodeReplaced { node } | HoldReason::NodeFailed { node, .. } => self.retry(node),
+            HoldReason::NodeFailed { node, failed } => {
+                if failed.step == Step::Vacate {
+                    self.sim.with(|lab| lab.move_roles(&self.cluster, node));
+                }
+                self.retry(node);
+            }
+            HoldReason::NodeReplaced { node } => self.retry(node),
             HoldReason::TooManyFailed { nodes } => nodes.clone().iter().for_each(|node| self.retry(node)),
             HoldReason::PersonHasNode { node } => {
                 let planned = Planned::now(Fault::PersonResumes, self.cluster.clone(), Some(node.clone()));

@@ -220,6 +220,56 @@ fn over_a_worker_that_cannot_be_read_a_node_returns_and_is_not_taken_out_again()
     check(&case, "wait for N01: worker: no answer in time");
 }
 
+/// What is said at each moment of a node's way out while one fact of one node is not told.
+#[test]
+fn whatever_a_node_does_not_tell_no_law_has_to_say_it() {
+    type Forget = (&'static str, fn(&mut NodeFacts));
+    let facts: [Forget; 11] = [
+        ("identity", |f| f.id = Fact::Unknown(Gap::TimedOut)),
+        ("boot", |f| f.boot = Fact::Unknown(Gap::TimedOut)),
+        ("clock", |f| f.clock = Fact::Unknown(Gap::TimedOut)),
+        ("build", |f| f.build = Fact::Unknown(Gap::TimedOut)),
+        ("memory", |f| f.memory = Fact::Unknown(Gap::TimedOut)),
+        ("registry", |f| f.registry = Fact::Unknown(Gap::TimedOut)),
+        ("worker", |f| f.worker = Fact::Unknown(Gap::TimedOut)),
+        ("setup", |f| f.setup = Fact::Unknown(Gap::TimedOut)),
+        ("service", |f| f.service = Fact::Unknown(Gap::TimedOut)),
+        ("view", |f| f.view = Fact::Unknown(Gap::TimedOut)),
+        ("disk", |f| f.disk_free = Fact::Unknown(Gap::TimedOut)),
+    ];
+    let opened = |mut case: Case| {
+        case.open();
+        case
+    };
+    let staged = || {
+        let (mut case, install) = Case::installing();
+        case.worker(1, &install.entry.place, WorkerState::Staged);
+        case.close(Outcome::Done);
+        case
+    };
+    type Moment<'a> = (&'a str, &'a dyn Fn() -> Case);
+    let moments: [Moment<'_>; 7] = [
+        ("ready", &four),
+        ("Vacate opened", &|| opened(four())),
+        ("out", &Case::out),
+        ("Install opened", &|| opened(Case::out())),
+        ("staged", &staged),
+        ("Restart opened", &|| opened(staged())),
+        ("restarting", &|| Case::restarting().0),
+    ];
+    let mut text = String::new();
+    for (moment, case) in moments {
+        for n in 1..=2 {
+            for (fact, forget) in facts {
+                let mut case = case();
+                forget(case.node(n));
+                text.push_str(&format!("{moment}, {fact} of N0{n}: {}\n", case.says()));
+            }
+        }
+    }
+    expect_test::expect_file!["./golden/unknown.txt"].assert_eq(&text);
+}
+
 #[test]
 fn a_node_returns_outside_the_window_and_without_git() {
     let mut case = Case::out();

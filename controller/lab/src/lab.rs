@@ -90,6 +90,13 @@ impl Lab {
         self.clusters.values_mut().for_each(Cluster::calm);
     }
 
+    /// A person moves what still runs on a node by hand, shut down where it does not move live; what has no place elsewhere stays.
+    pub fn move_roles(&mut self, cluster: &ClusterName, node: &NodeName) {
+        if let Some(cluster) = self.clusters.get_mut(cluster) {
+            cluster.move_roles(node);
+        }
+    }
+
     /// Questions about what really is and was.
     pub fn truth(&self) -> Truth<'_> {
         Truth { lab: self }

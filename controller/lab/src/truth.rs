@@ -23,6 +23,8 @@ pub struct Catastrophe {
     pub cause: Cause,
     /// The nodes that did not serve at that moment, or lacked data, and since when.
     pub away: BTreeMap<NodeName, Timestamp>,
+    /// Since when the witness was offline at that moment, if it was.
+    pub witness: Option<Timestamp>,
 }
 
 /// What a catastrophe is.
@@ -45,12 +47,15 @@ pub enum What {
 
 impl Catastrophe {
     /// Whether the controller is to blame: an order brought it about that was accepted while another node had been away for longer than `look`, the
-    /// age that a look at the cluster may have, or while no other node was away at all. What another node does after that is nobody's fault.
+    /// age that a look at the cluster may have, or while no other node was away at all. What another node or the witness does after that is nobody's
+    /// fault.
     pub fn blames_controller(&self, look: Millis) -> bool {
         match &self.cause {
             Cause::Order { node, accepted, .. } => {
+                let unseen = |since: Timestamp| since > *accepted - look;
                 let mut others = self.away.iter().filter(|(name, _)| *name != node).map(|(_, since)| *since).peekable();
-                others.peek().is_none() || others.any(|since| since <= *accepted - look)
+                let alone = others.peek().is_none() && !self.witness.is_some_and(unseen);
+                alone || others.any(|since| !unseen(since))
             }
             Cause::Fault(_) | Cause::Windows => false,
         }

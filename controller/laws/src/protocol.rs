@@ -6,7 +6,7 @@ use crate::evidence;
 use drydock_model::ids::EntryId;
 use drydock_model::ledger::{AGAIN, BLOCK, Failure, Intent, Ledger, Outcome, RETURN};
 use drydock_model::observed::{MemberState, Phase};
-use drydock_model::order::Act;
+use drydock_model::order::{Act, Order};
 use drydock_model::plan::{Decision, Remote};
 use drydock_model::step::Step;
 
@@ -90,11 +90,21 @@ fn performs(case: &Case<'_>, found: &mut Found) {
         if doing.begins() && case.owes(&doing.node.name) {
             found.push(format!("{order} would be sent before {} has given the tombstone that it owes", doing.node.name));
         }
+        if doing.weight == Weight::Back && unknown_to_git(case, open, order) {
+            found.push(format!("{order} would be sent before git has it, and no earlier entry keeps its number"));
+        }
         match doing.weight {
             Weight::Passive => found.push(format!("{order} asks for a step that orders nothing")),
             Weight::Back | Weight::Prepares | Weight::TakesOut | Weight::GoesOn => {}
         }
     }
+}
+
+/// Whether the status branch may lack this entry and every one that keeps its number (rule 19), and the node has not obeyed it yet.
+fn unknown_to_git(case: &Case<'_>, open: &Intent, order: &Order) -> bool {
+    let obeyed = case.of(&open.node.name, |f| &f.memory).is_some_and(|m| evidence::consumed(m, open).is_some());
+    let own_block = order.entry == open.entry && open.entry.place.seq == open.base;
+    own_block && !obeyed && matches!(case.situation.remote, Remote::Unread(_))
 }
 
 fn cancels(case: &Case<'_>, entry: &EntryId, found: &mut Found) {

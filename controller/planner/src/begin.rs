@@ -22,6 +22,7 @@ pub(crate) fn guards(eye: &Eye<'_>, node: &NodeName, purpose: Purpose) -> Result
     members(eye)?;
     eye.up(node)?;
     eye.others_up(node)?;
+    everybody_sees(eye)?;
     nobody_services(eye)?;
     // What is damaged there would refuse every order but the way back.
     eye.need(node, "worker", &eye.node(node).worker)?;
@@ -86,6 +87,11 @@ fn everybody_answers(eye: &Eye<'_>) -> Result<(), No> {
         }
     }
     Ok(())
+}
+
+/// The others' word says who is Up; a member that cannot say what it sees is asked for it all the same (S10). One that is Down was named before.
+fn everybody_sees(eye: &Eye<'_>) -> Result<(), No> {
+    eye.named().try_for_each(|name| eye.need(name, "view of the cluster", &eye.node(name).view).map(drop).map_err(No::from))
 }
 
 /// Rule 15.

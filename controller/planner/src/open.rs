@@ -10,7 +10,7 @@ use drydock_model::ids::Place;
 use drydock_model::ledger::{Abandoned, Failure, Intent, Outcome};
 use drydock_model::observed::{ClusterService, DrainStatus, MarkerState, MemberState, Memory, Phase, WorkerState};
 use drydock_model::order::{Expect, MarkerExpected, Order, StorageExpected};
-use drydock_model::plan::{Decision, HoldReason, Recheck, WaitingOn};
+use drydock_model::plan::{Decision, HoldReason, Recheck, Remote, WaitingOn};
 use drydock_model::step::Step;
 use drydock_model::time::Millis;
 use std::cmp::Ordering;
@@ -109,13 +109,16 @@ fn begin(eye: &Eye<'_>, intent: &Intent) -> Decision {
         (Step::Restart, Some(out)) if !beyond(eye, intent) => way::wants_back(eye, out),
         (Step::Reboot | Step::Install | Step::Restart | Step::Return | Step::Settle, _) => None,
     };
+    let back = intent.step == Step::Return || intent.step == Step::Restart && beyond(eye, intent);
+    if back && let Err(why) = kept(eye, intent) {
+        return soon(why);
+    }
     let ignored = eye.age(intent.opened) > IGNORED;
     match intent.step {
         Step::Return if ignored && eye.age(intent.opened).0 % ASKED_AGAIN.0 >= ASKED_AGAIN.0 / 2 => {
             return Decision::Hold(HoldReason::StepOverdue { node: name.clone(), step: Step::Return });
         }
-        Step::WriteRegistry | Step::Vacate | Step::Reboot | Step::Install if ignored => return mark(eye, intent),
-        Step::Restart if ignored && !beyond(eye, intent) => return mark(eye, intent),
+        Step::WriteRegistry | Step::Vacate | Step::Reboot | Step::Install | Step::Restart if ignored && !back => return mark(eye, intent),
         Step::WriteRegistry | Step::Vacate | Step::Reboot | Step::Install | Step::Restart | Step::Return | Step::Settle => {}
     }
     if unwanted.is_some() {
@@ -181,6 +184,15 @@ fn heard(eye: &Eye<'_>, intent: &Intent) -> bool {
 fn beyond(eye: &Eye<'_>, intent: &Intent) -> bool {
     let name = &intent.node.name;
     eye.node(name).memory.known().is_some_and(|m| way::beyond(eye, name, m).is_some())
+}
+
+/// Rule 19: the way back needs no git as far as an entry that is there already keeps its number. Where it stands in a block of its own, as after a
+/// tombstone, nobody after us could tell whose order the node obeyed: then its own entry must be there first.
+fn kept(eye: &Eye<'_>, intent: &Intent) -> Result<(), WaitingOn> {
+    match eye.s.remote {
+        Remote::Unread(why) if intent.entry.place.seq == intent.base => Err(WaitingOn::Remote(why.clone())),
+        Remote::Unread(_) | Remote::Confirmed | Remote::Touched { .. } => Ok(()),
+    }
 }
 
 /// What must hold to perform, and what the node checks for itself.

@@ -8,7 +8,7 @@ use drydock_model::observed::{Boot, Commit, CommitPhase, Marker, MarkerState, Me
 use drydock_model::order::{Act, Order, Receipt};
 use drydock_model::plan::{Decision, HoldReason, Remote};
 use drydock_model::step::Step;
-use drydock_model::time::Millis;
+use drydock_model::time::{Millis, Stamp};
 use drydock_tests::hand::{claim, matters};
 use drydock_tests::sim::{Ended, Sim, node};
 use drydock_tests::situation::{Case, epoch, four, known, name};
@@ -148,6 +148,23 @@ fn rule_19_the_numbers_of_the_way_back_are_reserved_with_each_intent_of_a_node_t
     case.close(Outcome::Done);
     let settle = case.open();
     assert!(settle.entry.place.seq > back.entry.place.seq);
+}
+
+#[test]
+fn rule_19_a_return_whose_number_nothing_keeps_waits_until_git_has_it() {
+    // Closed without the node's word, so that it must hear of a tombstone, and the block's own Return with it.
+    let (mut case, install) = Case::installing();
+    let entry = install.entry.clone();
+    case.ledger.apply(&Event::Closed { entry, outcome: Outcome::Superseded, heard: false }, Stamp::At(case.now));
+    case.memory(1).fence = case.ledger.owes.get(&name(1)).cloned();
+    case.remote = Remote::Unread("down".to_owned());
+    assert_eq!(case.says(), "open Return of N01 for Upgrade at 1.ab12/11");
+    case.open();
+    assert_eq!(case.says(), "wait for the status branch: down");
+    case.pass(Millis::hours(2));
+    assert_eq!(case.says(), "wait for the status branch: down");
+    case.remote = Remote::Confirmed;
+    assert_eq!(case.says(), "send Return for N01 (hospital-north/1.ab12/11)");
 }
 
 /// Half way through the first Install, the branch is gone for good, as far as this controller lives to see.

@@ -132,7 +132,7 @@ fn why_says_what_blocks_what_to_do_and_whom_to_call() {
                   N04 runs unknown (no answer in time), Unknown: does not answer
           blocker N02 failed at Restart: the node came back on its old build
           next    nothing until a person acts
-          to do   Look at the node's setup logs, mend the cause, then: drydock node retry N02 --reason TEXT.
+          to do   Setup says why in setuperr.log on N02, in C:\$WINDOWS.~BT\Sources\Panther or C:\Windows\Panther. Mend the cause, then: drydock node retry N02 --reason TEXT.
           call    Storage on call, +49 30 1234 (change CHG0042)
           mind    23H2 is out of support since April 2026 (clusters/hospitals/hospital-north.yaml:14)
           seen    2026-11-24T01:12:00Z (5m ago)

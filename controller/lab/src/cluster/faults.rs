@@ -42,7 +42,7 @@ impl Cluster {
             Fault::StorageRepairStalls => self.storage.stalled = true,
             Fault::WitnessOffline => {
                 if self.witness.configured {
-                    self.witness.online = false;
+                    self.witness.offline_since = Some(self.now);
                     self.changed(&Cause::Fault(fault));
                 }
             }
@@ -172,7 +172,7 @@ impl Cluster {
         self.slow = false;
         self.earlier = None;
         self.gaps = false;
-        self.witness.online = self.witness.configured;
+        self.witness.offline_since = None;
         self.storage.refs_offline = false;
         self.repair_goes_on();
         let names: Vec<NodeName> = self.nodes.keys().cloned().collect();
@@ -209,7 +209,14 @@ impl Cluster {
         // Serving no data counts as being away: what matters is what could be seen when the order was given.
         let since = |name: &NodeName| [silent(name), self.copies_lag_since(name)].into_iter().flatten().min();
         let away = self.nodes.keys().filter_map(|name| Some((name.clone(), since(name)?))).collect();
-        self.catastrophes.push(Catastrophe { at: self.now, cluster: self.name.clone(), what, cause: cause.clone(), away });
+        self.catastrophes.push(Catastrophe {
+            at: self.now,
+            cluster: self.name.clone(),
+            what,
+            cause: cause.clone(),
+            away,
+            witness: self.witness.offline_since,
+        });
     }
 
     pub(crate) fn lacks_data(&self) -> bool {

@@ -58,8 +58,14 @@ pub(crate) struct Cluster {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct WitnessTruth {
     pub(crate) configured: bool,
-    pub(crate) online: bool,
+    pub(crate) offline_since: Option<Timestamp>,
     pub(crate) vote: bool,
+}
+
+impl WitnessTruth {
+    pub(crate) fn serves(&self) -> bool {
+        self.configured && self.offline_since.is_none()
+    }
 }
 
 /// Something that is due. A number that is not the node's own any more makes it void.
@@ -126,7 +132,7 @@ impl Cluster {
             rules,
             nodes,
             formed: true,
-            witness: WitnessTruth { configured: config.witness, online: config.witness, vote: false },
+            witness: WitnessTruth { configured: config.witness, offline_since: None, vote: false },
             roles,
             node_mib: config.node_mib,
             storage: StorageTruth::new(config),

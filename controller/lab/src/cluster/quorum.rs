@@ -10,13 +10,13 @@ impl Cluster {
     fn votes(&self) -> (usize, usize) {
         let witness = usize::from(self.witness.vote);
         let all = self.nodes.values().filter(|n| n.vote).count() + witness;
-        let here = self.nodes.values().filter(|n| n.vote && n.joined).count() + usize::from(self.witness.vote && self.witness.online);
+        let here = self.nodes.values().filter(|n| n.vote && n.joined).count() + usize::from(self.witness.vote && self.witness.serves());
         (here, all)
     }
 
     /// The witness as its vote is counted.
     pub(crate) fn witness(&self) -> Witness {
-        match (self.witness.configured, self.witness.online) {
+        match (self.witness.configured, self.witness.serves()) {
             (false, _) => Witness::None,
             (true, false) => Witness::Offline,
             (true, true) => Witness::Online { vote: self.witness.vote },
@@ -30,7 +30,7 @@ impl Cluster {
             node.vote = node.joined;
         }
         let even = self.nodes.values().filter(|n| n.vote).count().is_multiple_of(2);
-        let witness = self.witness.configured && self.witness.online;
+        let witness = self.witness.serves();
         self.witness.vote = witness && even;
         if even
             && !witness

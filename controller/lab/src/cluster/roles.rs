@@ -141,6 +141,17 @@ impl Cluster {
         self.after(wait, Event::Failback { node: name.clone(), pause });
     }
 
+    /// A role that is shut down moves whatever stands against its live migration.
+    pub(crate) fn move_roles(&mut self, name: &NodeName) {
+        for i in 0..self.roles.len() {
+            if self.roles[i].on.as_ref() == Some(name)
+                && let Some(to) = self.place_for(self.roles[i].mib, name)
+            {
+                self.roles[i].on = Some(to);
+            }
+        }
+    }
+
     /// Roles of a member that is gone start elsewhere, where there is room; roles that have no place wait for one.
     pub(crate) fn place_roles(&mut self) {
         for i in 0..self.roles.len() {

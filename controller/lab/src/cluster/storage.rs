@@ -89,7 +89,7 @@ impl Cluster {
             let good = if n.joined { self.storage.drives.saturating_sub(n.failed_drives) } else { 0 };
             (all + self.storage.drives, here + good)
         });
-        here * 2 > all || (here * 2 == all && self.witness.configured && self.witness.online)
+        here * 2 > all || (here * 2 == all && self.witness.serves())
     }
 
     /// What follows for storage from a change.

@@ -186,6 +186,27 @@ fn s14_a_node_gives_its_tombstone_before_its_next_order() {
 }
 
 #[test]
+fn s14_without_git_only_a_number_that_git_keeps_leads_back() {
+    let superseded = |heard| {
+        let mut scene = Scene::four().out().opened(Step::Install);
+        let entry = scene.open().entry.clone();
+        scene.apply(Event::Closed { entry, outcome: Outcome::Superseded, heard });
+        scene.remote = Remote::Unread("no route".to_owned());
+        scene.memory("N01", |m| m.fence = Some(place(6 + TOMB)).filter(|_| !heard));
+        scene.opened(Step::Return)
+    };
+    assert_eq!(superseded(true).order_verdict(), "holds");
+    // The tombstone of the Install's block bars the Return that it keeps.
+    let mut own = superseded(false);
+    expect![[r#"
+        S14: Return for N01 (north/3.ab/11) would be sent before git has it, and no earlier entry keeps its number
+    "#]]
+    .assert_eq(&own.order_verdict());
+    own.remote = Remote::Confirmed;
+    assert_eq!(own.order_verdict(), "holds");
+}
+
+#[test]
 fn s14_fences_are_not_above_the_ledger_and_nothing_else_is_sent_as_one() {
     let scene = Scene::four();
     let entry = |seq| EntryId { cluster: text("north"), place: place(seq) };

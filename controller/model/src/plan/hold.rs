@@ -2,7 +2,7 @@
 
 use crate::desired::{Build, Version};
 use crate::ids::{NodeName, Place, Revision};
-use crate::ledger::Failed;
+use crate::ledger::{Failed, Failure};
 use crate::step::Step;
 use crate::time::Millis;
 use schemars::JsonSchema;
@@ -184,8 +184,8 @@ impl HoldReason {
             HoldReason::LedgerRewound { .. } => {
                 "Find out who rewound or replaced the status branch. Restore it, or claim above every node: drydock init --config FILE --adopt --above NUMBER (drydock probe shows the number).".to_owned()
             }
-            HoldReason::NodeFailed { node, .. } => {
-                format!("Look at the node's setup logs, mend the cause, then: drydock node retry {node} --reason TEXT.")
+            HoldReason::NodeFailed { node, failed } => {
+                format!("{} Mend the cause, then: drydock node retry {node} --reason TEXT.", where_to_look(node, failed))
             }
             HoldReason::TooManyFailed { .. } => {
                 "Mend the cause on each, then for each: drydock node retry NODE --reason TEXT; or raise maxFailedNodes.".to_owned()
@@ -245,6 +245,28 @@ impl HoldReason {
             HoldReason::MixedReleases { .. } => "MixedReleases",
             HoldReason::SingleNode => "SingleNode",
             HoldReason::Law { .. } => "Law",
+        }
+    }
+}
+
+/// Where the cause of a failure shows itself (domain.md section 6 for Setup's logs, section 12 for drains).
+fn where_to_look(node: &NodeName, failed: &Failed) -> String {
+    match (failed.step, &failed.why) {
+        (Step::Vacate, Failure::PlatformRefused) => "A pause is refused while a volume is degraded or quorum would be lost: see \
+            Get-VirtualDisk, Get-StorageJob and Get-ClusterQuorum."
+            .to_owned(),
+        (Step::Vacate, Failure::DrainFailed) => {
+            format!("Event 1677 in the System log of {node} says which role found no place: make room for it, or shut it down.")
+        }
+        (Step::Vacate, _) => format!(
+            "Get-ClusterGroup says which roles {node} still owns: mend why they do not move live, or move them by quick migration, or shut them down."
+        ),
+        (Step::Install, _) => format!("See the newest log.txt under %ProgramData%\\Drydock on {node}, and Setup's own logs."),
+        (Step::Restart, Failure::RolledBack) => {
+            format!("Setup says why in setuperr.log on {node}, in C:\\$WINDOWS.~BT\\Sources\\Panther or C:\\Windows\\Panther.")
+        }
+        (Step::WriteRegistry | Step::Reboot | Step::Restart | Step::Return | Step::Settle, _) => {
+            format!("See the System log of {node}, and the newest log.txt under %ProgramData%\\Drydock there.")
         }
     }
 }

@@ -477,7 +477,7 @@ mod tests {
               hold:
                 reason: NodeFailed
                 message: 'N02 failed at Restart: the node came back on its old build'
-                wayOut: 'Look at the node''s setup logs, mend the cause, then: drydock node retry N02 --reason TEXT.'
+                wayOut: 'Setup says why in setuperr.log on N02, in C:\$WINDOWS.~BT\Sources\Panther or C:\Windows\Panther. Mend the cause, then: drydock node retry N02 --reason TEXT.'
                 contact: Storage on call, +49 30 1234
                 change: CHG0042
               nextAction:
@@ -528,7 +528,7 @@ mod tests {
               - type: Stalled
                 status: 'True'
                 reason: NodeFailed
-                message: 'N02 failed at Restart: the node came back on its old build. Look at the node''s setup logs, mend the cause, then: drydock node retry N02 --reason TEXT.'
+                message: 'N02 failed at Restart: the node came back on its old build. Setup says why in setuperr.log on N02, in C:\$WINDOWS.~BT\Sources\Panther or C:\Windows\Panther. Mend the cause, then: drydock node retry N02 --reason TEXT.'
                 lastTransitionTime: 2026-11-24T01:12:00Z
               - type: SpecVerified
                 status: 'True'
