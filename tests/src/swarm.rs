@@ -10,7 +10,7 @@ use drydock_engine::ports::TakeOver;
 use drydock_lab::{Fault, Planned};
 use drydock_model::desired::{BitsSource, NodeOrder, Overrun, Suspend, Target, Version};
 use drydock_model::ids::{ClusterName, NodeName};
-use drydock_model::ledger::Word;
+use drydock_model::ledger::{Failure as Why, Word};
 use drydock_model::plan::{Decision, HoldReason};
 use drydock_model::step::Step;
 use drydock_model::time::{Millis, Timestamp};
@@ -347,9 +347,11 @@ impl Run {
         self.tally.count("way out", why.kind());
         match why {
             HoldReason::NodeFailed { node, failed } => {
-                if failed.step == Step::Vacate {
-                    self.sim.with(|lab| lab.move_roles(&self.cluster, node));
-                }
+                self.sim.with(|lab| match (failed.step, &failed.why) {
+                    (Step::Vacate, _) => lab.move_roles(&self.cluster, node),
+                    (_, Why::StillPending) => lab.unstage(&self.cluster, node),
+                    _ => {}
+                });
                 self.retry(node);
             }
             HoldReason::NodeReplaced { node } => self.retry(node),

@@ -271,6 +271,26 @@ fn whatever_a_node_does_not_tell_no_law_has_to_say_it() {
 }
 
 #[test]
+fn a_restart_that_is_pending_after_the_reboot_for_it_is_a_persons() {
+    let mut case = four();
+    case.desired.run.max_retries_per_node = 0;
+    value(&mut case.node(1).setup).pending = true;
+    let vacate = case.open();
+    case.vacated(1, &vacate);
+    case.close(Outcome::Done);
+    let reboot = case.open();
+    assert_eq!((reboot.step, reboot.purpose), (Step::Reboot, Purpose::Registry));
+    case.consume(1, &reboot.entry.place, Phase::Ended);
+    value(&mut case.node(1).boot).id = "boot-2".parse().unwrap();
+    // Windows ends it while it starts.
+    check(&case, "wait for Reboot on N01");
+    case.pass(Millis::minutes(11));
+    check(&case, "close 1.ab12/6 Failed: a restart is pending still");
+    case.close(Outcome::Failed(Failure::StillPending));
+    check(&case, "open Return of N01 for Registry at 1.ab12/9");
+}
+
+#[test]
 fn a_node_returns_outside_the_window_and_without_git() {
     let mut case = Case::out();
     case.ledger.out.as_mut().unwrap().returning = true;

@@ -90,6 +90,13 @@ impl Lab {
         self.clusters.values_mut().for_each(Cluster::calm);
     }
 
+    /// A person takes away what is staged on a node, and the pending restart with it.
+    pub fn unstage(&mut self, cluster: &ClusterName, node: &NodeName) {
+        if let Some(cluster) = self.clusters.get_mut(cluster) {
+            cluster.unstage(node);
+        }
+    }
+
     /// A person moves what still runs on a node by hand, shut down where it does not move live; what has no place elsewhere stays.
     pub fn move_roles(&mut self, cluster: &ClusterName, node: &NodeName) {
         if let Some(cluster) = self.clusters.get_mut(cluster) {

@@ -59,7 +59,9 @@ pub(crate) fn done(case: &Case<'_>, intent: &Intent) -> Result<(), String> {
         }
         Step::Reboot => {
             demand(restarted(case, intent), || format!("{name} is not seen in another boot"))?;
-            in_service(case, intent)
+            in_service(case, intent)?;
+            let ended = case.of(name, |f| &f.setup).is_some_and(|setup| !setup.pending);
+            demand(ended, || format!("a restart is pending on {name} still"))
         }
         Step::Install => {
             let worker = need(case, &facts.worker, || format!("the worker of {name}"))?.as_ref();

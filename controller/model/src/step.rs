@@ -83,7 +83,7 @@ impl Step {
                 budget: Millis::minutes(30),
                 entries: 3,
                 begin: "node is out by us; every other node Up; all damage explained by this node; quorum suffices",
-                done: "another boot, cluster service running, no setup at work",
+                done: "another boot, cluster service running, no setup at work, no restart pending any more",
             },
             Step::Install => Row {
                 step: self,

@@ -346,7 +346,15 @@ fn reboot(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Verdict, De
     }
     let setup = eye.need(name, "setup state", &facts.setup).map_err(soon)?;
     let service = eye.need(name, "cluster service", &facts.service).map_err(soon)?;
-    Ok(if *service == ClusterService::Running && !setup.running { Verdict::Done } else { Verdict::Running(None) })
+    if *service != ClusterService::Running || setup.running {
+        return Ok(Verdict::Running(None));
+    }
+    // What a restart ends it ends while the node starts; one more would not end it either.
+    Ok(match (setup.pending, eye.age(intent.opened) > EFFECT) {
+        (false, _) => Verdict::Done,
+        (true, false) => Verdict::Running(None),
+        (true, true) => Verdict::Failed(Failure::StillPending),
+    })
 }
 
 fn install(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Verdict, Decision> {

@@ -16,6 +16,12 @@ const PARTS: u8 = 5;
 const PART: u8 = 100 / PARTS;
 
 impl Cluster {
+    pub(crate) fn unstage(&mut self, name: &NodeName) {
+        let node = self.node(name);
+        node.staged = None;
+        node.setup.pending = false;
+    }
+
     /// Starts a worker, or takes over the one of this attempt (rule 24).
     pub(crate) fn begins_install(&mut self, name: &NodeName, work: &Work, place: &Place, cause: &Cause) {
         let once = self.rules.on(Rule::InstallOnce);

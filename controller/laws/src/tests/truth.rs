@@ -4,7 +4,7 @@ use super::scene::{Scene, TARGET, id, known, text};
 use drydock_model::desired::Suspend;
 use drydock_model::fact::{Fact, Gap};
 use drydock_model::ledger::{Failure, Outcome};
-use drydock_model::observed::{DiskState, DrainStatus, Job, JobState, MemberState, StopMark, Storage, WorkerState};
+use drydock_model::observed::{Boot, DiskState, DrainStatus, Job, JobState, MemberState, Setup, StopMark, Storage, WorkerState};
 use drydock_model::plan::{Decision, NodePhase, Recheck, WaitingOn, WindowReport};
 use drydock_model::step::Step;
 use drydock_model::time::{Millis, Span, Timestamp};
@@ -133,6 +133,14 @@ fn s7_no_step_is_closed_as_done_unless_its_effect_was_seen() {
         S7: Reboot of N01 would be closed as done: N01 is not seen in another boot
     "#]]
     .assert_eq(&scene.close_verdict(Outcome::Done, true));
+    scene.facts("N01").boot = known(Boot { id: "b2".parse().unwrap(), up: Millis::minutes(2) });
+    scene.facts("N01").setup = known(Setup { running: false, pending: true });
+    expect![[r#"
+        S7: Reboot of N01 would be closed as done: a restart is pending on N01 still
+    "#]]
+    .assert_eq(&scene.close_verdict(Outcome::Done, true));
+    scene.facts("N01").setup = known(Setup::default());
+    assert_eq!(scene.close_verdict(Outcome::Done, true), "holds");
 }
 
 #[test]

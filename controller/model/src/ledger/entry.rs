@@ -111,6 +111,8 @@ pub enum Failure {
     WorkerDied,
     /// The node came back on the old build.
     RolledBack,
+    /// A restart is pending on the node after it was restarted for one: something staged there waits for more than that.
+    StillPending,
     /// It took no effect.
     NoEffect,
     /// It was ended by a Cancel.
@@ -126,6 +128,7 @@ impl fmt::Display for Failure {
             Failure::WorkerFailed { code, doing } => write!(f, "the installation failed with 0x{code:08X} while {doing}"),
             Failure::WorkerDied => f.write_str("the installation's process is gone"),
             Failure::RolledBack => f.write_str("the node came back on its old build"),
+            Failure::StillPending => f.write_str("a restart is pending still"),
             Failure::NoEffect => f.write_str("it took no effect"),
             Failure::Cancelled => f.write_str("it was cancelled"),
         }

@@ -262,6 +262,9 @@ fn where_to_look(node: &NodeName, failed: &Failed) -> String {
             "Get-ClusterGroup says which roles {node} still owns: mend why they do not move live, or move them by quick migration, or shut them down."
         ),
         (Step::Install, _) => format!("See the newest log.txt under %ProgramData%\\Drydock on {node}, and Setup's own logs."),
+        (Step::Reboot, Failure::StillPending) => format!(
+            "Something staged on {node} asks for a restart that does not end with one: see the history of Windows Update, and RebootPending and PackagesPending under Component Based Servicing in the registry."
+        ),
         (Step::Restart, Failure::RolledBack) => {
             format!("Setup says why in setuperr.log on {node}, in C:\\$WINDOWS.~BT\\Sources\\Panther or C:\\Windows\\Panther.")
         }
