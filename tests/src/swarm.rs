@@ -373,12 +373,12 @@ impl Run {
                 d.target = Target { version: Version::V24H2, revision: 0 };
                 d.source = media();
             }),
-            // These end by themselves when the machine does: the person looks, and lets time pass.
-            HoldReason::NodeSilent { .. } | HoldReason::StepOverdue { .. } | HoldReason::StorageStalled { .. } => {
-                // No multiple of any period of the planner.
-                let later = self.sim.now() + Millis::minutes(7);
-                self.sim.with(|lab| lab.advance_to(later));
+            HoldReason::StorageStalled { .. } => {
+                self.sim.with(|lab| lab.bring_online(&self.cluster));
+                self.time_passes();
             }
+            // These end by themselves when the machine does: the person looks, and lets time pass.
+            HoldReason::NodeSilent { .. } | HoldReason::StepOverdue { .. } => self.time_passes(),
             // Not drawn: the count of words ends the run.
             HoldReason::NoRoute { .. }
             | HoldReason::DiskSpace { .. }
@@ -388,6 +388,12 @@ impl Run {
             | HoldReason::SingleNode
             | HoldReason::Law { .. } => {}
         }
+    }
+
+    fn time_passes(&self) {
+        // No multiple of any period of the planner.
+        let later = self.sim.now() + Millis::minutes(7);
+        self.sim.with(|lab| lab.advance_to(later));
     }
 
     fn retry(&self, node: &NodeName) {

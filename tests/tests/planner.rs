@@ -291,6 +291,57 @@ fn a_restart_that_is_pending_after_the_reboot_for_it_is_a_persons() {
 }
 
 #[test]
+fn what_waits_for_git_over_somebody_elses_commit_waits_for_a_person() {
+    let (mut case, install) = Case::installing();
+    case.worker(1, &install.entry.place, WorkerState::Staged);
+    case.remote = Remote::Touched { commit: "feed".parse().unwrap() };
+    check(&case, "hold: commit feed of the status branch was not written by this controller");
+    // Nobody comes: the node does not stay out for that.
+    let state = case.decide().state();
+    case.write(&Event::Noted { state });
+    case.pass(Millis::minutes(30));
+    check(&case, "close 1.ab12/6 Superseded");
+}
+
+#[test]
+fn registry_values_for_another_release_are_not_written() {
+    let mut case = four();
+    case.node(1).registry = known(RegistryFacts::default());
+    let write = case.open();
+    assert_eq!(write.step, Step::WriteRegistry);
+    case.desired.target.version = Version::V24H2;
+    check(&case, "mark the cancel of 1.ab12/2");
+}
+
+#[test]
+fn an_install_on_a_node_that_runs_the_target_already_is_done() {
+    let (mut case, _) = Case::installing();
+    case.node(1).worker = known(None);
+    case.node(1).build = known("25398.1611".parse().unwrap());
+    check(&case, "close 1.ab12/6 Done");
+}
+
+#[test]
+fn a_restart_that_a_failed_attempt_left_pending_comes_before_the_next() {
+    let (mut case, install) = Case::installing();
+    let why = WorkerFailure { code: 0x8024_0022, doing: "installing".to_owned() };
+    case.worker(1, &install.entry.place, WorkerState::Failed(why.clone()));
+    value(&mut case.node(1).setup).pending = true;
+    case.close(Outcome::Failed(Failure::WorkerFailed { code: why.code, doing: why.doing }));
+    // An installation is refused while a restart is pending.
+    check(&case, "open Reboot of N01 for Upgrade at 1.ab12/11");
+    let reboot = case.open();
+    check(&case, "send Reboot for N01 (hospital-north/1.ab12/11)");
+    case.consume(1, &reboot.entry.place, Phase::Ended);
+    case.node(1).boot = known(Boot { id: "boot-after".parse().unwrap(), up: Millis::minutes(1) });
+    value(&mut case.node(1).setup).pending = false;
+    check(&case, "close 1.ab12/11 Done");
+    case.close(Outcome::Done);
+    check(&case, "open Install of N01 for Upgrade at 1.ab12/16");
+    assert_eq!(case.open().attempt, 2);
+}
+
+#[test]
 fn a_node_returns_outside_the_window_and_without_git() {
     let mut case = Case::out();
     case.ledger.out.as_mut().unwrap().returning = true;

@@ -90,6 +90,13 @@ impl Lab {
         self.clusters.values_mut().for_each(Cluster::calm);
     }
 
+    /// A person brings volumes online that an upgraded node holds offline for want of a registry value (domain.md section 12).
+    pub fn bring_online(&mut self, cluster: &ClusterName) {
+        if let Some(cluster) = self.clusters.get_mut(cluster) {
+            cluster.bring_online();
+        }
+    }
+
     /// A person takes away what is staged on a node, and the pending restart with it.
     pub fn unstage(&mut self, cluster: &ClusterName, node: &NodeName) {
         if let Some(cluster) = self.clusters.get_mut(cluster) {

@@ -92,7 +92,7 @@ impl Step {
                 budget: Millis::minutes(240),
                 entries: 4,
                 begin: "node is out by us; every other node Up; all damage explained by this node",
-                done: "the worker of this attempt has staged everything",
+                done: "the worker of this attempt has staged everything, or the node runs the target already",
             },
             Step::Restart => Row {
                 step: self,

@@ -50,15 +50,21 @@ fn decide(situation: &Situation<'_>) -> Decision {
         Err(gap) => return Decision::Wait(WaitingOn::Ledger(gap.clone()), Recheck::Usual),
     };
     let eye = Eye::new(situation, ledger);
-    for question in [memories, identities, tombstones_and_fences, out, open_intent, settling] {
-        if let Some(decision) = question(&eye) {
-            return decision;
-        }
+    let mut questions = [memories, identities, tombstones_and_fences, out, open_intent, settling, touched].into_iter();
+    match questions.find_map(|question| question(&eye)) {
+        // What waits for git waits for a person then.
+        Some(waits @ Decision::Wait(WaitingOn::Remote(_), _)) => touched(&eye).unwrap_or(waits),
+        Some(decision) => decision,
+        None => choose::choose(&eye),
     }
-    if let Remote::Touched { commit } = situation.remote {
-        return Decision::Hold(HoldReason::StatusTouched { commit: commit.clone() });
+}
+
+/// Rule 7: nothing begins over what somebody else wrote until a person has accepted it.
+fn touched(eye: &Eye<'_>) -> Option<Decision> {
+    match eye.s.remote {
+        Remote::Touched { commit } => Some(Decision::Hold(HoldReason::StatusTouched { commit: commit.clone() })),
+        Remote::Confirmed | Remote::Unread(_) => None,
     }
-    choose::choose(&eye)
 }
 
 /// What the nodes remember must be what the ledger knows (rule 26).

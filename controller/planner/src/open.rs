@@ -103,7 +103,7 @@ fn begin(eye: &Eye<'_>, intent: &Intent) -> Decision {
         return give_up(eye, intent, barred);
     }
     let unwanted = match (intent.step, &eye.ledger.out) {
-        (Step::Vacate, _) if intent.spec != eye.s.desired.spec && intent.target != eye.s.desired.target => Some(Abandoned::SpecChanged),
+        (Step::Vacate | Step::WriteRegistry, _) if intent.target != eye.s.desired.target => Some(Abandoned::SpecChanged),
         (Step::Vacate | Step::WriteRegistry, _) => eye.stopped().is_err().then_some(Abandoned::Suspended),
         (Step::Reboot | Step::Install, Some(out)) => way::wants_back(eye, out),
         (Step::Restart, Some(out)) if !beyond(eye, intent) => way::wants_back(eye, out),

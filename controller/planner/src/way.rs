@@ -71,6 +71,8 @@ fn next(eye: &Eye<'_>, out: &Out) -> Result<Decision, Decision> {
         },
         Purpose::Upgrade if eye.standing(name).map_err(soon)? == Standing::OnTarget => Step::Return,
         Purpose::Upgrade if staged(eye, out) => Step::Restart,
+        // A failed attempt may leave one behind, and an installation is refused while it is there (domain.md section 3).
+        Purpose::Upgrade if setup.pending => Step::Reboot,
         Purpose::Upgrade => Step::Install,
     };
     match step {
@@ -87,9 +89,10 @@ fn next(eye: &Eye<'_>, out: &Out) -> Result<Decision, Decision> {
     }
 }
 
-/// Whether this node has waited for the status branch longer than it should stay out.
+/// Whether this node has waited for the status branch, or for a person's word on it, longer than it should stay out.
 pub(crate) fn without_git_too_long(eye: &Eye<'_>) -> bool {
-    eye.ledger.since.as_ref().is_some_and(|(state, since)| state == "Wait/Remote" && eye.age(*since) >= GRACE_WITHOUT_GIT)
+    let waits = |state: &str| state == "Wait/Remote" || state == "Hold/StatusTouched";
+    eye.ledger.since.as_ref().is_some_and(|(state, since)| waits(state) && eye.age(*since) >= GRACE_WITHOUT_GIT)
 }
 
 /// Opens a step, unless it was opened as often as its row allows.

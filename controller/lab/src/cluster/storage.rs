@@ -92,6 +92,11 @@ impl Cluster {
         here * 2 > all || (here * 2 == all && self.witness.serves())
     }
 
+    pub(crate) fn bring_online(&mut self) {
+        self.storage.refs_offline = false;
+        self.changed(&Cause::Windows);
+    }
+
     /// What follows for storage from a change.
     pub(crate) fn look_at_storage(&mut self, cause: &Cause) {
         let mut lacking = self.lacking();

@@ -81,6 +81,8 @@ fn s7_no_step_is_closed_as_done_unless_its_effect_was_seen() {
         S7: Install of N01 would be closed as done: N01 is not seen to have staged attempt 1
     "#]]
     .assert_eq(&scene.close_verdict(Outcome::Done, true));
+    scene.facts("N01").build = known("25398.1611".parse().unwrap());
+    assert_eq!(scene.close_verdict(Outcome::Done, true), "holds", "there is nothing left to stage");
     let staged = |attempt, target, state| {
         let mut scene = Scene::four().out().opened(Step::Install);
         let install = scene.open().clone();

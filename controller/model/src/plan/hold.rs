@@ -196,9 +196,9 @@ impl HoldReason {
             HoldReason::StepOverdue { node, .. } => {
                 format!("Look at what {node} is doing. When the step ends, or fails, Drydock goes on by itself.")
             }
-            HoldReason::StorageStalled { .. } => {
-                "Get-StorageJob, Get-VirtualDisk and Get-HealthFault on the cluster say what is missing; never cancel a repair. Drydock goes on when it has healed.".to_owned()
-            }
+            HoldReason::StorageStalled { node, .. } => format!(
+                "Get-StorageJob, Get-VirtualDisk and Get-HealthFault on the cluster say what is missing; never cancel a repair. Where a ReFS volume stays Detached after an upgrade, set RefsEnableMetadataValidation on {node} to 1 and back to 0 (HKLM\\SYSTEM\\CurrentControlSet\\Control\\FileSystem). Drydock goes on when it has healed."
+            ),
             HoldReason::NewerThanDesired { .. } => "Nothing is moved back. Ask for the newer release in the desired state.".to_owned(),
             HoldReason::NoRoute { .. } => {
                 "Change the desired state (release or source), or bring the node to a build that the article starts from; Drydock then goes on by itself."
