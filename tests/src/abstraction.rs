@@ -521,7 +521,9 @@ fn said(event: &Event) -> String {
         Event::Closed { outcome, .. } => format!("closed {outcome}"),
         Event::Cancelled(_) => "cancelled".to_owned(),
         Event::Met(_) => "met".to_owned(),
-        Event::Claimed { .. } | Event::Noted { .. } | Event::Applied { .. } | Event::Read(_) | Event::Word(_) => "an entry".to_owned(),
+        Event::Claimed { .. } | Event::Noted { .. } | Event::Applied { .. } | Event::Read(_) | Event::Refused { .. } | Event::Word(_) => {
+            "an entry".to_owned()
+        }
     }
 }
 

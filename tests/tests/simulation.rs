@@ -1,7 +1,9 @@
 //! Upgrades in simulation, judged by what the lab knows.
 
+use drydock_engine::ports::Wanted;
 use drydock_lab::Durations;
 use drydock_tests::sim::{Ended, Sim};
+use std::sync::Arc;
 
 #[test]
 fn a_calm_upgrade_of_four_nodes_converges_and_nothing_happens_twice() {
@@ -16,4 +18,19 @@ fn a_calm_upgrade_of_four_nodes_converges_and_nothing_happens_twice() {
         assert!(truth.catastrophes().is_empty());
         assert!(truth.repeated().is_empty());
     });
+}
+
+#[test]
+fn a_converged_cluster_tells_once_that_its_newest_file_does_not_count_and_once_that_it_counts_again() {
+    let mut sim = Sim::new(1, 2, Durations::real());
+    assert_eq!(sim.run(20_000), Ended::Converged, "{}", sim.story.join("\n"));
+    let converged = sim.branch.commits().len();
+    let problem = Some("error[DD0103]: is not YAML\n --> clusters/hospital-north.yaml:1:22".to_owned());
+    for (told, problem) in [(1, problem), (2, None)] {
+        sim.wanted = Arc::new(Wanted { problem, ..(*sim.wanted).clone() });
+        for _ in 0..20 {
+            sim.turn();
+        }
+        assert_eq!(sim.branch.commits().len(), converged + told);
+    }
 }

@@ -171,6 +171,10 @@ impl<W: World> Effect<'_, W> {
         if self.ledger.revisions.observed.as_ref() != Some(&self.wanted.revision) {
             events.insert(0, Event::Read(self.wanted.revision.clone()));
         }
+        let problem = self.wanted.problem.as_deref().map(in_short);
+        if self.ledger.refused != problem {
+            events.push(Event::Refused { problem });
+        }
         if events.is_empty() {
             return Lap { plan: Some(plan), then, wrote: None };
         }
@@ -234,6 +238,13 @@ impl<W: World> Effect<'_, W> {
         let state = format!("Observe/{}", decision.state());
         if self.ledger.since.as_ref().is_some_and(|(was, _)| *was == state) { Vec::new() } else { vec![Event::Noted { state }] }
     }
+}
+
+/// A problem as it is compared with what was told before: its beginning, on one line. The whole of it stands in the status beside.
+fn in_short(problem: &str) -> String {
+    const MOST: usize = 200;
+    let words: Vec<&str> = problem.split_whitespace().collect();
+    words.join(" ").chars().take(MOST).collect()
 }
 
 fn failed(wanted: &Wanted, error: &StoreError) -> Lap {

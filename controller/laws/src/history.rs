@@ -103,7 +103,7 @@ impl History {
             Event::Cancelled(entry) => self.cancelled(entry, stamp, &mut found),
             Event::Closed { entry, outcome, heard } => self.closed(entry, outcome, *heard, &mut found),
             Event::Word(word) => self.word(word),
-            Event::Noted { .. } | Event::Applied { .. } | Event::Read(_) => {}
+            Event::Noted { .. } | Event::Applied { .. } | Event::Read(_) | Event::Refused { .. } => {}
         }
         found
     }

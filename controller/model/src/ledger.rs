@@ -144,6 +144,9 @@ pub struct Ledger {
     pub clock_accepted: bool,
     /// When the current kind of decision and blocker began.
     pub since: Option<(String, Stamp)>,
+    /// Why what stands on the watched branch does not count, as last told; nothing when it counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 impl Ledger {
@@ -168,6 +171,7 @@ impl Ledger {
             last_stamp: None,
             clock_accepted: false,
             since: None,
+            refused: None,
         }
     }
 
@@ -294,6 +298,7 @@ impl Ledger {
                 self.run_began = None;
             }
             Event::Read(revision) => self.revisions.observed = Some(revision.clone()),
+            Event::Refused { problem } => self.refused = problem.clone(),
             Event::Word(word) => self.word(word, stamp),
         }
     }

@@ -93,7 +93,13 @@ fn each_place(w: &mut World, f: &mut impl FnMut(&mut Place)) {
         Some((_, Event::Cancelled(entry) | Event::Closed { entry, .. })) => f(&mut entry.place),
         Some((
             _,
-            Event::Claimed { .. } | Event::Met(_) | Event::Noted { .. } | Event::Applied { .. } | Event::Read(_) | Event::Word(_),
+            Event::Claimed { .. }
+            | Event::Met(_)
+            | Event::Noted { .. }
+            | Event::Applied { .. }
+            | Event::Read(_)
+            | Event::Refused { .. }
+            | Event::Word(_),
         ))
         | None => {}
     }

@@ -196,6 +196,11 @@ pub enum Event {
     },
     /// Another revision changed this cluster's inputs.
     Read(Revision),
+    /// What stands on the watched branch now does not count for this cluster, or counts again.
+    Refused {
+        /// Why not, in short; nothing when it counts again.
+        problem: Option<String>,
+    },
     /// A person's word.
     Word(Word),
 }

@@ -104,6 +104,8 @@ fn tell<'a>(facts: &'a Facts, event: &'a Event) -> Told<'a> {
         Event::Noted { state } => plain(noted(&facts.decision), state),
         Event::Applied { .. } => plain(format!("every node runs {}", facts.wanted.desired.target), "Applied"),
         Event::Read(revision) => plain(format!("{} wanted since {}", facts.wanted.desired.target, short(revision.as_str())), "Read"),
+        Event::Refused { problem: Some(why) } => plain(format!("what stands on the branch does not count: {why}"), "Refused"),
+        Event::Refused { problem: None } => plain("what stands on the branch counts again".to_owned(), "Counts"),
         Event::Word(Word::Retry { node, reason }) => plain(format!("{node} gets fresh attempts: {reason}"), "Word"),
         Event::Word(Word::Gone { node, reason }) => plain(format!("{node} is gone for good: {reason}"), "Word"),
         Event::Word(Word::Clock { reason }) => plain(format!("the clock is right as it is: {reason}"), "Word"),
