@@ -123,6 +123,11 @@ impl Stage {
         self.fleet().clusters.get(&cluster(name)).cloned().unwrap_or_else(|| panic!("there is no {name}"))
     }
 
+    /// What does not count, and why; the fleet before it is in force.
+    fn refused(&self) -> (Revision, String) {
+        self.fleet().refused.clone().expect("refused")
+    }
+
     fn let_in(&self, oid: Oid) {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).let_in = Some(revision(oid));
     }
@@ -230,16 +235,23 @@ fn a_rewound_or_rewritten_branch_does_not_count_until_a_person_lets_it_in() {
     let unrelated = stage.commit(None, &[("clusters/alpha.yaml", What::File(file("alpha", "A", "22H2")))]);
     for found in [first, sideways, unrelated] {
         stage.force(found);
-        let error = stage.read().unwrap_err();
-        let expected = SourceError::Rewritten { branch: "refs/heads/main".to_owned(), accepted: revision(second), found: revision(found) };
-        assert_eq!(error, expected);
-        assert_eq!(of_source(&error), Handling::Again, "the last fleet stays in force");
+        let rewritten = SourceError::Rewritten { branch: "refs/heads/main".to_owned(), accepted: revision(second), found: revision(found) };
+        assert_eq!(stage.refused(), (revision(found), rewritten.to_string()));
+        let alpha = stage.wanted("alpha");
+        assert_eq!(
+            (alpha.desired.target.version, alpha.revision.clone()),
+            (Version::V24H2, revision(second)),
+            "what was in force stays so"
+        );
+        assert_eq!(alpha.problem, Some(rewritten.to_string()), "and its status says why");
     }
+    stage.force(second);
+    assert_eq!(stage.wanted("alpha").problem, None, "back where it was");
     stage.force(sideways);
     stage.let_in(first);
-    assert!(stage.read().is_ok(), "a descendant of what was let in");
+    assert_eq!(stage.fleet().refused, None, "a descendant of what was let in");
     stage.force(unrelated);
-    assert!(stage.read().is_err(), "one word lets in one revision");
+    assert_eq!(stage.refused().0, revision(unrelated), "one word lets in one revision");
     stage.let_in(unrelated);
     assert_eq!(stage.fleet().revision, revision(unrelated));
     assert_eq!(stage.wanted("alpha").desired.target.version, Version::V22H2);
@@ -255,9 +267,44 @@ fn a_word_lets_a_rewritten_branch_in_once() {
     stage.let_in(other);
     assert_eq!(stage.fleet().revision, revision(more));
     stage.force(other);
-    assert!(matches!(stage.read(), Err(SourceError::Rewritten { .. })), "rewound again, which nobody has let in");
+    assert_eq!(stage.refused().0, revision(other), "rewound again, which nobody has let in");
     stage.force(second);
-    assert!(matches!(stage.read(), Err(SourceError::Rewritten { .. })));
+    assert_eq!(stage.refused().0, revision(second));
+}
+
+#[test]
+fn after_a_word_every_cluster_is_wanted_under_the_history_that_was_let_in() {
+    let (stage, first) = Stage::new();
+    stage.commit(Some(first), &[("clusters/alpha.yaml", What::File(file("alpha", "A", "24H2")))]);
+    stage.fleet();
+    let unrelated = [("fleet.yaml", What::File(FLEET.to_owned())), ("clusters/shops/beta.yaml", What::File(file("beta", "B", "23H2")))];
+    let anew = stage.commit(None, &unrelated);
+    stage.let_in(anew);
+    let fleet = stage.fleet();
+    let revisions: Vec<&Revision> = fleet.clusters.values().map(|wanted| &wanted.revision).collect();
+    assert_eq!(revisions, [&revision(anew), &revision(anew)], "beta's file is what it was, and alpha's is gone");
+    // What the ledgers say after that, and a new start knows nothing of the word.
+    let wanted = fleet.clusters.clone();
+    let accepted = wanted.values().map(|wanted| wanted.revision.clone()).collect();
+    let shared = Arc::new(Mutex::new(Shared { accepted, wanted, ..Shared::default() }));
+    let (after, _line) = source(&stage.remotes, &shared, "another folder");
+    assert_eq!(wait(after.read()).expect("fine").refused, None);
+}
+
+#[test]
+fn a_word_that_was_used_before_a_restart_lets_nothing_in_again() {
+    let (stage, first) = Stage::new();
+    let second = stage.commit(Some(first), &[("clusters/alpha.yaml", What::File(file("alpha", "A", "24H2")))]);
+    stage.force(first);
+    let wanted = stage.fleet().clusters.clone();
+    let start = |served: Vec<Revision>, state: &str| {
+        let let_in = Some(revision(first));
+        let shared = Shared { accepted: vec![revision(second)], let_in, served, wanted: wanted.clone() };
+        let (source, _line) = source(&stage.remotes, &Arc::new(Mutex::new(shared)), state);
+        wait(source.read()).expect("fine").refused.clone().map(|(found, _)| found)
+    };
+    assert_eq!(start(Vec::new(), "said and not used"), None);
+    assert_eq!(start(vec![revision(second)], "used"), Some(revision(first)), "entries after the word serve what came after it");
 }
 
 #[test]
@@ -267,7 +314,37 @@ fn a_rewound_branch_is_noticed_after_a_restart_by_what_the_status_branch_remembe
     stage.force(first);
     let shared = Arc::new(Mutex::new(Shared { accepted: vec![revision(second)], ..Shared::default() }));
     let (anew, _line) = source(&stage.remotes, &shared, "another folder");
-    assert!(matches!(wait(anew.read()), Err(SourceError::Rewritten { .. })));
+    let error = wait(anew.read()).unwrap_err();
+    assert!(matches!(error, SourceError::Rewritten { .. }), "nothing is remembered that could stay in force");
+    assert_eq!(of_source(&error), Handling::Again);
+}
+
+#[test]
+fn a_controller_that_starts_while_nothing_counts_goes_on_with_what_the_status_branch_remembers() {
+    let (stage, first) = Stage::new();
+    let second = stage.commit(Some(first), &[("clusters/alpha.yaml", What::File(file("alpha", "A", "24H2")))]);
+    let before = stage.fleet();
+    let remembered = || {
+        let shared = Shared { accepted: vec![revision(second)], wanted: before.clusters.clone(), ..Shared::default() };
+        Arc::new(Mutex::new(shared))
+    };
+
+    let (away, line) = source(&stage.remotes, &remembered(), "while the remote is down");
+    line.set_down(true);
+    let fleet = wait(away.read()).expect("a fleet");
+    assert_eq!(fleet.clusters, before.clusters);
+    assert!(fleet.problems[0].contains("what the status branch remembers"), "{:?}", fleet.problems);
+    assert!(matches!(wait(away.read()), Err(SourceError::Unreachable(_))), "said from then on as in every controller");
+    line.set_down(false);
+    assert_eq!(*wait(away.read()).expect("fine"), *before);
+
+    stage.force(first);
+    let (rewound, _line) = source(&stage.remotes, &remembered(), "while the branch is rewound");
+    let fleet = wait(rewound.read()).expect("a fleet");
+    assert_eq!(fleet.refused.as_ref().map(|(found, _)| found.clone()), Some(revision(first)));
+    assert_eq!(fleet.clusters[&cluster("alpha")].desired, before.clusters[&cluster("alpha")].desired, "never backwards");
+    stage.force(second);
+    assert_eq!(*wait(rewound.read()).expect("fine"), *before);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Desired state from a branch of a git repository: only a revision that descends from every accepted one counts, only changed files are read,
-//! and a bad file holds its own cluster at its last good spec.
+//! and a bad file holds its own cluster at its last good spec. A controller that starts while nothing counts goes on with what the status branch
+//! remembers, as one that runs goes on with what it read last.
 
 use crate::mirror::{Head, Mirror};
 use crate::names::RefName;
@@ -39,6 +40,8 @@ struct State {
     fleet_problem: Option<String>,
     files: BTreeMap<String, File>,
     current: Option<Arc<Fleet>>,
+    /// A head that does not count, and the fleet that says so.
+    refused: Option<(Oid, Arc<Fleet>)>,
 }
 
 /// One cluster's file.
@@ -76,6 +79,7 @@ impl GitSource {
             fleet_problem: None,
             files: BTreeMap::new(),
             current: None,
+            refused: None,
         };
         GitSource { state: Arc::new(Mutex::new(state)), waker, _watch: watch }
     }
@@ -96,20 +100,26 @@ impl Source for GitSource {
 
 impl State {
     fn read(&mut self) -> Result<Arc<Fleet>, SourceError> {
-        let head = match self.mirror.fetch(std::slice::from_ref(&self.branch)) {
-            Ok(heads) => heads.of(&self.branch),
-            Err(trouble) => return Err(SourceError::Unreachable(trouble.to_string())),
+        let head = match self.head() {
+            Ok(head) => head,
+            Err(error) => return self.begun_without(error),
         };
-        let Head::At(head) = head else { return Err(SourceError::NoBranch(self.branch.full().to_owned())) };
         if self.at == Some(head)
             && let Some(current) = &self.current
         {
             return Ok(Arc::clone(current));
         }
-        let by_word = self.verified(head)?;
+        let by_word = match self.verified(head) {
+            Ok(by_word) => by_word,
+            Err(error) => return self.refuse(head, error),
+        };
         self.take(head)?;
+        if by_word {
+            self.reroot(head)?;
+        }
         let fleet = Arc::new(self.fleet(head));
         self.at = Some(head);
+        self.refused = None;
         self.share(|shared| {
             shared.accepted = vec![revision(head)];
             // A word lets in once: what is rewritten after that needs another.
@@ -121,21 +131,61 @@ impl State {
         Ok(fleet)
     }
 
+    fn head(&mut self) -> Result<Oid, SourceError> {
+        match self.mirror.fetch(std::slice::from_ref(&self.branch)).map(|heads| heads.of(&self.branch)) {
+            Ok(Head::At(head)) => Ok(head),
+            Ok(Head::Absent) => Err(SourceError::NoBranch(self.branch.full().to_owned())),
+            Err(trouble) => Err(SourceError::Unreachable(trouble.to_string())),
+        }
+    }
+
+    /// Nothing can be read. Said as an error once something is in force.
+    fn begun_without(&mut self, error: SourceError) -> Result<Arc<Fleet>, SourceError> {
+        if self.current.is_none()
+            && let Some(fleet) = self.remembered(&error)
+        {
+            self.current = Some(Arc::clone(&fleet));
+            return Ok(fleet);
+        }
+        Err(error)
+    }
+
+    /// What the status branch remembers of every cluster.
+    fn remembered(&self, why: &SourceError) -> Option<Arc<Fleet>> {
+        let shared = self.share(|shared| shared.clone());
+        let revision = shared.accepted.last()?.clone();
+        let problems = vec![format!("{why}; in force is what the status branch remembers of each cluster")];
+        (!shared.wanted.is_empty()).then(|| Arc::new(Fleet { revision, clusters: shared.wanted, problems, refused: None }))
+    }
+
+    /// What stands on the branch does not count: every cluster says so, and what was in force before goes on.
+    fn refuse(&mut self, head: Oid, error: SourceError) -> Result<Arc<Fleet>, SourceError> {
+        if let Some((refused, fleet)) = &self.refused
+            && *refused == head
+        {
+            return Ok(Arc::clone(fleet));
+        }
+        let Some(before) = self.current.clone().or_else(|| self.remembered(&error)) else { return Err(error) };
+        let why = error.to_string();
+        let told = |wanted: &Arc<Wanted>| Arc::new(Wanted { problem: Some(why.clone()), ..(**wanted).clone() });
+        let clusters = before.clusters.iter().map(|(name, wanted)| (name.clone(), told(wanted))).collect();
+        let fleet = Arc::new(Fleet { clusters, refused: Some((revision(head), why.clone())), ..(*before).clone() });
+        self.refused = Some((head, Arc::clone(&fleet)));
+        Ok(fleet)
+    }
+
     /// A revision counts only if it descends from every accepted one, or a person let it in (S8); whether the latter.
     fn verified(&self, head: Oid) -> Result<bool, SourceError> {
         let shared = self.share(|shared| shared.clone());
         if let Some(let_in) = &shared.let_in
             && let Ok(let_in) = let_in.as_str().parse()
             && self.mirror.is_ancestor(let_in, head).map_err(local)?
+            && !self.used(let_in, &shared.served)?
         {
             return Ok(true);
         }
         for accepted in shared.accepted.iter().chain(self.at.map(revision).iter()) {
-            let descends = match accepted.as_str().parse() {
-                Ok(oid) => self.mirror.is_ancestor(oid, head).map_err(local)?,
-                Err(_) => false,
-            };
-            if !descends {
+            if !self.descends(head, accepted)? {
                 return Err(SourceError::Rewritten {
                     branch: self.branch.full().to_owned(),
                     accepted: accepted.clone(),
@@ -144,6 +194,46 @@ impl State {
             }
         }
         Ok(false)
+    }
+
+    /// Whether a word was used before this process began: entries after it serve what it let in. Of a revision that is no longer there nobody can
+    /// tell, so it counts as one of those; the word can be said again.
+    fn used(&self, let_in: Oid, served: &[Revision]) -> Result<bool, SourceError> {
+        for revision in served {
+            let Ok(revision) = revision.as_str().parse() else { continue };
+            if self.mirror.commit(revision).is_err() || self.mirror.is_ancestor(let_in, revision).map_err(local)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn descends(&self, head: Oid, from: &Revision) -> Result<bool, SourceError> {
+        match from.as_str().parse() {
+            Ok(from) => self.mirror.is_ancestor(from, head).map_err(local),
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// A person let in another history: what was last wanted of a cluster under a revision that is gone is wanted under `head` from now on, so that the
+    /// ledgers name revisions of the history in force, and another start does not need the word again.
+    fn reroot(&mut self, head: Oid) -> Result<(), SourceError> {
+        let moved = |source: &State, wanted: &Arc<Wanted>| -> Result<Option<Arc<Wanted>>, SourceError> {
+            let gone = !source.descends(head, &wanted.revision)?;
+            Ok(gone.then(|| Arc::new(Wanted { revision: revision(head), ..(**wanted).clone() })))
+        };
+        for path in self.files.keys().cloned().collect::<Vec<_>>() {
+            let Some(good) = self.files.get(&path).and_then(|file| file.good.clone()) else { continue };
+            if let (Some(good), Some(file)) = (moved(self, &good)?, self.files.get_mut(&path)) {
+                file.good = Some(good);
+            }
+        }
+        for (name, wanted) in self.share(|shared| shared.wanted.clone()) {
+            if let Some(wanted) = moved(self, &wanted)? {
+                self.share(|shared| drop(shared.wanted.insert(name, wanted)));
+            }
+        }
+        Ok(())
     }
 
     /// Reads what differs between the revision in force and `head`.

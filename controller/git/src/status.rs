@@ -50,6 +50,8 @@ pub struct Shared {
     pub accepted: Vec<Revision>,
     /// A revision that a person let in although it does not descend from those.
     pub let_in: Option<Revision>,
+    /// Revisions that entries after that word serve: once one of them descends from it, the word has been used.
+    pub served: Vec<Revision>,
     /// What was last wanted of each cluster.
     pub wanted: BTreeMap<ClusterName, Arc<Wanted>>,
 }

@@ -246,3 +246,27 @@ fn rule_09_a_refusal_that_is_over_is_forgotten() {
     assert_eq!(north.note("beta", "Wait/B"), Ok(Appended::Pushed));
     assert_eq!(remotes.entries_of("beta"), 2);
 }
+
+#[test]
+fn rule_07_what_an_accept_let_in_is_known_to_the_next_claim_as_used() {
+    let remotes = Remotes::new();
+    let north = remotes.north();
+    north.claim().expect("fine");
+    north.note("alpha", "Wait/A").expect("fine");
+    let said = Said::Accept { revision: drydock_tests::home::revision(7), reason: "the branch was cleaned up".to_owned() };
+    remotes.say(Hand::Ann, &said);
+    let anew = |state: &str| {
+        let end = remotes.end("north", Hand::North, state);
+        end.claim().expect("fine");
+        let shared = end.store.shared();
+        let shared = shared.lock().expect("fine");
+        (shared.let_in.clone(), shared.served.clone())
+    };
+    let word = Some(drydock_tests::home::revision(7));
+    // The entry before the word says nothing of it.
+    north.read("alpha").expect("heard");
+    assert_eq!(north.store.shared().lock().expect("fine").let_in, word);
+    north.note("alpha", "Wait/B").expect("fine");
+    assert_eq!(anew("another"), (word, vec![drydock_tests::home::revision(1)]));
+    assert_eq!(anew("a third"), (None, Vec::new()), "a claim hears what was said since the one before it");
+}

@@ -138,11 +138,12 @@ fn clusters(context: &mut Context, items: &[ClusterStatus]) {
 
 /// What is going on, in one cell.
 fn state(item: &ClusterStatus) -> String {
-    match (&item.status.hold, item.status.next_action.blocked_by.first()) {
+    match (&item.status.hold, item.status.next_action.blocked_by.as_slice()) {
         (Some(hold), _) => format!("HELD: {}", hold.message),
-        (None, Some(blocker)) => format!("waits for {blocker}"),
-        (None, None) if answer(item, ConditionKind::Ready) == Some(Truth::True) => "converged".to_owned(),
-        (None, None) => item.status.next_action.what.clone(),
+        (None, [blocker]) => format!("waits for {blocker}"),
+        (None, [blocker, more @ ..]) => format!("waits for {blocker}, and {} more", more.len()),
+        (None, []) if answer(item, ConditionKind::Ready) == Some(Truth::True) => "converged".to_owned(),
+        (None, []) => item.status.next_action.what.clone(),
     }
 }
 

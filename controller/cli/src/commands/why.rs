@@ -74,15 +74,19 @@ fn next(status: &ClusterStatus) -> String {
 
 fn todo(status: &ClusterStatus) -> String {
     let is = |kind| status.status.conditions.iter().find(|c| c.kind == kind && c.status == Truth::True);
-    match (&status.status.hold, is(ConditionKind::Stalled), is(ConditionKind::Ready)) {
-        (Some(hold), _, _) => hold.way_out.clone(),
-        (None, Some(_), _) if status.status.problem.is_some() => {
-            "mend the file in a pull request; drydock validate shows the same before merging".to_owned()
+    match (&status.status.hold, &status.status.problem) {
+        (Some(hold), _) => return hold.way_out.clone(),
+        (None, Some(file)) if file.starts_with("error[") => {
+            return "mend the file in a pull request; drydock validate shows the same before merging".to_owned();
         }
-        (None, Some(stalled), _) => stalled.message.clone(),
-        (None, None, Some(_)) => "nothing".to_owned(),
-        (None, None, None) if is(ConditionKind::Reconciling).is_some() => "nothing; it goes on by itself".to_owned(),
-        (None, None, None) => "whoever stopped it lets it go on: remove `suspend`, the stop file or the stop mark".to_owned(),
+        (None, Some(_)) => return "what keeps the newest revision out stands below, with the way out".to_owned(),
+        (None, None) => {}
+    }
+    match (is(ConditionKind::Stalled), is(ConditionKind::Ready)) {
+        (Some(stalled), _) => stalled.message.clone(),
+        (None, Some(_)) => "nothing".to_owned(),
+        (None, None) if is(ConditionKind::Reconciling).is_some() => "nothing; it goes on by itself".to_owned(),
+        (None, None) => "whoever stopped it lets it go on: remove `suspend`, the stop file or the stop mark".to_owned(),
     }
 }
 

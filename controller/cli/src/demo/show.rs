@@ -31,9 +31,9 @@ impl Show {
             return;
         }
         for row in rows {
-            if self.said.get(&row.about) != Some(&row.text) {
+            if self.said.get(&row.about) != Some(&row.news) {
                 output.say(&format!("{:>5.1}s  {}{}", passed.0 as f64 / 1_000.0, row.text, row.times));
-                self.said.insert(row.about, row.text);
+                self.said.insert(row.about, row.news);
             }
         }
     }
@@ -47,6 +47,8 @@ impl Show {
 
 struct Row {
     about: String,
+    /// What makes a line worth saying again.
+    news: String,
     text: String,
     times: String,
     paint: Paint,
@@ -63,7 +65,8 @@ fn rows(name: &str, cluster: &ClusterStatus, now: Timestamp) -> Vec<Row> {
         Some(hold) => (format!("{name:<16} HOLD {}: {}", hold.reason, hold.message), Paint::Red),
         None => (format!("{name:<16} to {} · {}", status.target, status.summary), Paint::Plain),
     };
-    let mut rows = vec![Row { about: name.to_owned(), text: clip(&text), times: format!(" · {window}"), paint }];
+    let text = clip(&text);
+    let mut rows = vec![Row { about: name.to_owned(), news: text.clone(), text, times: format!(" · {window}"), paint }];
     rows.extend(status.nodes.iter().map(|node| node_row(name, node, now)));
     rows
 }
@@ -77,10 +80,17 @@ fn node_row(cluster: &str, node: &Node, now: Timestamp) -> Row {
         "Failed" | "Held" => Paint::Red,
         _ => Paint::Dim,
     };
-    // Quarters, so that lines of a log are not one for each percent.
-    let coarse = node.percent.map_or_else(String::new, |p| format!(" {:>3} %", p / 25 * 25));
+    let share = node.percent.map_or_else(String::new, |p| format!(" {p:>3} %"));
+    // Said anew in quarters, so that lines of a log are not one for each percent.
+    let quarter = node.percent.map_or(0, |p| p / 25);
     let text = format!("  {:<14} {:<12} {step}", node.name, node.build);
-    Row { about: format!("{cluster}/{}", node.name), text: format!("{text}{coarse}"), times: since, paint }
+    Row {
+        about: format!("{cluster}/{}", node.name),
+        news: format!("{text} {quarter}"),
+        text: format!("{text}{share}"),
+        times: since,
+        paint,
+    }
 }
 
 /// Columns of a line; what is longer would wrap and spoil the redrawing.

@@ -163,25 +163,27 @@ fn why_says_what_blocks_what_to_do_and_whom_to_call() {
         &World::with(&sample::converged_with_a_bad_newest_file()),
         "why hospital-north",
         expect![[r#"
-        hospital-north
-          wants   every node on 23H2 (25398.1611 or later), says clusters/hospitals/hospital-north.yaml of COMMIT-10-
-          stands  All 4 nodes run 23H2 (25398.1611 or later), but the newest file is refused
-                  N01 runs 25398.1611, Done: on the target and in service
-                  N02 runs 25398.1611, Done: on the target and in service
-                  N03 runs 25398.1611, Done: on the target and in service
-                  N04 runs 25398.1611, Done: on the target and in service
-          blocker the newest file: clusters/hospitals/hospital-north.yaml:9:3: error DD0201: unknown field "maintainance"
-          next    nothing
-          to do   mend the file in a pull request; drydock validate shows the same before merging
-          call    Storage on call, +49 30 1234 (change CHG0042)
-          mind    23H2 is out of support since April 2026 (clusters/hospitals/hospital-north.yaml:14)
-          seen    2026-11-24T01:12:00Z (5m ago)
+            hospital-north
+              wants   every node on 23H2 (25398.1611 or later), says clusters/hospitals/hospital-north.yaml of COMMIT-10-
+              stands  All 4 nodes run 23H2 (25398.1611 or later), but the newest file is refused
+                      N01 runs 25398.1611, Done: on the target and in service
+                      N02 runs 25398.1611, Done: on the target and in service
+                      N03 runs 25398.1611, Done: on the target and in service
+                      N04 runs 25398.1611, Done: on the target and in service
+              blocker the newest file: error[DD0201]: `spec` has no field "maintainance"
+              next    nothing
+              to do   mend the file in a pull request; drydock validate shows the same before merging
+              call    Storage on call, +49 30 1234 (change CHG0042)
+              mind    23H2 is out of support since April 2026 (clusters/hospitals/hospital-north.yaml:14)
+              seen    2026-11-24T01:12:00Z (5m ago)
 
-        clusters/hospitals/hospital-north.yaml:9:3: error DD0201: unknown field "maintainance"
-          9 | maintainance:
-            | ^^^^^^^^^^^^
-        --- exit 1
-    "#]],
+            error[DD0201]: `spec` has no field "maintainance"
+             --> clusters/hospitals/hospital-north.yaml:9:3
+              |
+            9 |   maintainance:
+              |   ^^^^^^^^^^^^
+            --- exit 1
+        "#]],
     );
 }
 

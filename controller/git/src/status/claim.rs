@@ -1,13 +1,13 @@
 //! Claiming the right to write (rules 1 to 5), and reading every ledger once.
 
-use super::keeper::{CLUSTERS, Claim, Keeper, WALK, about, local, revision};
+use super::keeper::{CLUSTERS, Claim, Keeper, WALK, about, local, revision, serves};
 use super::person;
 use crate::chain::Outbox;
 use crate::commit::{Draft, Edit, Group};
 use crate::mirror::Head;
 use crate::push::{Pushed, Refusal};
 use drydock_engine::ports::{ClaimError, StoreError, TakeOver};
-use drydock_model::ids::{ClusterName, Epoch};
+use drydock_model::ids::{ClusterName, Epoch, Revision};
 use drydock_model::time::{Millis, Timestamp};
 use drydock_spec::wire::root::{self, Root};
 use drydock_spec::wire::words::Said;
@@ -32,6 +32,8 @@ struct Survey {
     accepted: BTreeMap<ClusterName, Oid>,
     /// Words that no entry of their cluster has taken in yet, oldest first.
     words: Vec<Said>,
+    /// Revisions that entries after the last `accept` of a revision serve.
+    served: BTreeSet<Revision>,
 }
 
 impl Survey {
@@ -183,6 +185,7 @@ impl Keeper {
         }
         self.name_folders(head).map_err(|e| broken(e.to_string()))?;
         let mut words: Vec<Said> = Vec::new();
+        let mut served: BTreeSet<Revision> = BTreeSet::new();
         let mut accepted_from: BTreeMap<ClusterName, Oid> = BTreeMap::new();
         let mut commits = self.mirror.walk(head, Some(base), WALK).map_err(|e| broken(e.to_string()))?.commits;
         commits.reverse();
@@ -198,8 +201,14 @@ impl Keeper {
                         accepted_from.insert(cluster, good);
                     }
                 }
+                if matches!(said, Said::Accept { .. }) {
+                    served.clear();
+                }
                 words.push(said);
             } else if self.mirror.verify(commit, &self.controllers).is_ok() {
+                if words.iter().any(|said| matches!(said, Said::Accept { .. })) {
+                    served.extend(serves(&facts.message));
+                }
                 // An entry has taken in every word to its cluster that came before it.
                 if let Some(cluster) = about(&facts.message) {
                     accepted_from.remove(&cluster);
@@ -215,7 +224,7 @@ impl Keeper {
                 }
             }
         }
-        Ok(Survey { root, touched, accepted: accepted_from, words })
+        Ok(Survey { root, touched, accepted: accepted_from, words, served })
     }
 
     /// The newest commit that a known controller signed and that changed the claim, or the root commit.
@@ -280,14 +289,8 @@ impl Keeper {
                 }
             }
         }
-        if let Some(accepted) = &survey.root.accepted {
-            self.share(|shared| {
-                if !shared.accepted.contains(accepted) {
-                    shared.accepted.push(accepted.clone());
-                }
-            });
-        }
         survey.words.iter().for_each(|said| self.hear(said));
+        self.share(|shared| shared.served = survey.served.iter().cloned().collect());
         Ok(())
     }
 }

@@ -263,7 +263,10 @@ impl Keeper {
                     self.tell(&cluster, &Word::Clock { reason: reason.clone() });
                 }
             }
-            Said::Accept { revision, .. } => self.share(|shared| shared.let_in = Some(revision.clone())),
+            Said::Accept { revision, .. } => self.share(|shared| {
+                shared.let_in = Some(revision.clone());
+                shared.served.clear();
+            }),
             Said::AcceptStatus { commit: accepted, .. } => self.accept(accepted),
         }
     }
@@ -381,6 +384,11 @@ pub(super) fn wanted(facts: &Facts) -> Wanted {
 /// The cluster that a commit of a controller is about, by its trailers.
 pub(super) fn about(message: &str) -> Option<ClusterName> {
     message::parse(message)?.cluster?.parse().ok()
+}
+
+/// The revision of the fleet that a commit of a controller serves, by its trailers.
+pub(super) fn serves(message: &str) -> Option<Revision> {
+    message::parse(message)?.spec_revision?.parse().ok()
 }
 
 pub(super) fn revision(oid: Oid) -> Revision {

@@ -1,4 +1,4 @@
-//! `controller.yaml` at the root of the status branch: who holds the branch, and which revision of the fleet was accepted last.
+//! `controller.yaml` at the root of the status branch: who holds the branch, and what nobody has accepted yet.
 
 use super::{LEAST, SCHEMA, WireError, instant, rfc3339, text};
 use drydock_model::ids::{ClusterName, Epoch, Revision};
@@ -29,8 +29,6 @@ pub struct Root {
     pub epoch: Option<Epoch>,
     /// When claims were made within the last hour, oldest first, in RFC 3339.
     pub claims: Vec<String>,
-    /// The revision of the desired branch that was accepted last.
-    pub accepted: Option<Revision>,
     /// Commits that no known controller signed, and that nobody accepted yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unaccepted: Vec<Unaccepted>,
@@ -59,7 +57,6 @@ impl Root {
             name: name.to_owned(),
             epoch: None,
             claims: Vec::new(),
-            accepted: None,
             unaccepted: Vec::new(),
             written_at: rfc3339(now),
         }
@@ -76,7 +73,6 @@ impl Root {
             name: name.to_owned(),
             epoch: Some(epoch),
             claims: claims.split_off(surplus).into_iter().map(rfc3339).collect(),
-            accepted: self.accepted.clone(),
             unaccepted: self.unaccepted.clone(),
             written_at: rfc3339(now),
         }
@@ -112,7 +108,6 @@ mod tests {
     #[test]
     fn the_file_is_read_back_as_it_was_written() {
         let root = Root::begun("north", NOW).claimed("north", epoch(1), NOW);
-        let root = Root { accepted: Some("0123456789abcdef0123456789abcdef01234567".parse().unwrap()), ..root };
         assert_eq!(Root::decode(&root.encode()), Ok(root.clone()));
         expect![[r#"
             schema: 1
@@ -123,7 +118,6 @@ mod tests {
               nonce: 12e4567
             claims:
             - 2025-11-23T09:26:40Z
-            accepted: 0123456789abcdef0123456789abcdef01234567
             writtenAt: 2025-11-23T09:26:40Z
         "#]]
         .assert_eq(&root.encode());

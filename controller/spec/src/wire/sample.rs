@@ -305,7 +305,8 @@ pub fn converged() -> Facts {
 pub fn converged_with_a_bad_newest_file() -> Facts {
     let mut of = transition_converged();
     of.wanted.problem = Some(
-        "clusters/hospitals/hospital-north.yaml:9:3: error DD0201: unknown field \"maintainance\"\n  9 | maintainance:\n    | ^^^^^^^^^^^^"
+        "error[DD0201]: `spec` has no field \"maintainance\"\n --> clusters/hospitals/hospital-north.yaml:9:3\n  |\n9 |   maintainance:\n  |   \
+         ^^^^^^^^^^^^"
             .to_owned(),
     );
     Facts::new(of, None)

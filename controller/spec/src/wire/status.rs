@@ -278,7 +278,9 @@ fn next_action(facts: &Facts) -> NextAction {
     let report = &facts.report;
     let mut blocked_by: Vec<String> = report.blocked_by.iter().map(|b| one_line(b, MOST)).collect();
     if let Some(problem) = &facts.wanted.problem {
-        blocked_by.push(one_line(&format!("the newest file: {}", condition::first_line(problem)), MOST));
+        // Of a file, by the checker's mark, or of the whole branch.
+        let what = if problem.starts_with("error[") { "the newest file: " } else { "" };
+        blocked_by.push(one_line(&format!("{what}{}", condition::first_line(problem)), MOST));
     }
     NextAction { what: one_line(&report.next, MOST), at: report.next_at.map(rfc3339), blocked_by }
 }
@@ -565,89 +567,91 @@ mod tests {
         check(
             &sample::converged_with_a_bad_newest_file(),
             expect![[r##"
-            # Written by Drydock, for people; it is overwritten with each entry. facts.yaml beside it holds the same for machines.
-            apiVersion: drydock/v1alpha1
-            kind: ClusterStatus
-            metadata:
-              name: hospital-north
-            status:
-              summary: All 4 nodes run 23H2 (25398.1611 or later), but the newest file is refused
-              target: 23H2 (25398.1611 or later)
-              nextAction:
-                what: nothing
-                blockedBy:
-                - 'the newest file: clusters/hospitals/hospital-north.yaml:9:3: error DD0201: unknown field "maintainance"'
-              nodes:
-              - name: N01
-                build: '25398.1611'
-                phase: Done
-                detail: on the target and in service
-                observedFrom: 2026-11-24T01:11:56Z
-                observedTo: 2026-11-24T01:11:58Z
-              - name: N02
-                build: '25398.1611'
-                phase: Done
-                detail: on the target and in service
-                observedFrom: 2026-11-24T01:11:56Z
-                observedTo: 2026-11-24T01:11:58Z
-              - name: N03
-                build: '25398.1611'
-                phase: Done
-                detail: on the target and in service
-                observedFrom: 2026-11-24T01:11:56Z
-                observedTo: 2026-11-24T01:11:58Z
-              - name: N04
-                build: '25398.1611'
-                phase: Done
-                detail: on the target and in service
-                observedFrom: 2026-11-24T01:11:56Z
-                observedTo: 2026-11-24T01:11:58Z
-              window:
-                state: Always
-              warnings:
-              - 23H2 is out of support since April 2026 (clusters/hospitals/hospital-north.yaml:14)
-              problem: |-
-                clusters/hospitals/hospital-north.yaml:9:3: error DD0201: unknown field "maintainance"
-                  9 | maintainance:
-                    | ^^^^^^^^^^^^
-              conditions:
-              - type: Ready
-                status: 'False'
-                reason: NewestFileRefused
-                message: the nodes satisfy the last good file, not the newest one
-                lastTransitionTime: 2026-11-24T01:12:00Z
-              - type: Stalled
-                status: 'True'
-                reason: NewestFileRefused
-                message: 'clusters/hospitals/hospital-north.yaml:9:3: error DD0201: unknown field "maintainance"'
-                lastTransitionTime: 2026-11-24T01:12:00Z
-              - type: SpecVerified
-                status: 'False'
-                reason: NewestFileRefused
-                message: 'clusters/hospitals/hospital-north.yaml:9:3: error DD0201: unknown field "maintainance" (in force is the file of 5f1c0d2e9b8a7c6d5e4f3a2b1c0d9e8f7a6b5c4d)'
-                lastTransitionTime: 2026-11-24T01:12:00Z
-              - type: WindowOpen
-                status: 'True'
-                reason: Always
-                message: no windows are given
-                lastTransitionTime: 2026-11-24T01:12:00Z
-              - type: PreflightPassed
-                status: 'True'
-                reason: Converged
-                message: nothing is left to do
-                lastTransitionTime: 2026-11-24T01:12:00Z
-              - type: Drifted
-                status: 'False'
-                reason: AsApplied
-                message: every node runs what was reached
-                lastTransitionTime: 2026-11-24T01:12:00Z
-              observedRevision: 5f1c0d2e9b8a7c6d5e4f3a2b1c0d9e8f7a6b5c4d
-              attemptedRevision: none
-              appliedRevision: 5f1c0d2e9b8a7c6d5e4f3a2b1c0d9e8f7a6b5c4d
-              observed:
-                from: 2026-11-24T01:11:55Z
-                to: 2026-11-24T01:12:00Z
-        "##]],
+                # Written by Drydock, for people; it is overwritten with each entry. facts.yaml beside it holds the same for machines.
+                apiVersion: drydock/v1alpha1
+                kind: ClusterStatus
+                metadata:
+                  name: hospital-north
+                status:
+                  summary: All 4 nodes run 23H2 (25398.1611 or later), but the newest file is refused
+                  target: 23H2 (25398.1611 or later)
+                  nextAction:
+                    what: nothing
+                    blockedBy:
+                    - 'the newest file: error[DD0201]: `spec` has no field "maintainance"'
+                  nodes:
+                  - name: N01
+                    build: '25398.1611'
+                    phase: Done
+                    detail: on the target and in service
+                    observedFrom: 2026-11-24T01:11:56Z
+                    observedTo: 2026-11-24T01:11:58Z
+                  - name: N02
+                    build: '25398.1611'
+                    phase: Done
+                    detail: on the target and in service
+                    observedFrom: 2026-11-24T01:11:56Z
+                    observedTo: 2026-11-24T01:11:58Z
+                  - name: N03
+                    build: '25398.1611'
+                    phase: Done
+                    detail: on the target and in service
+                    observedFrom: 2026-11-24T01:11:56Z
+                    observedTo: 2026-11-24T01:11:58Z
+                  - name: N04
+                    build: '25398.1611'
+                    phase: Done
+                    detail: on the target and in service
+                    observedFrom: 2026-11-24T01:11:56Z
+                    observedTo: 2026-11-24T01:11:58Z
+                  window:
+                    state: Always
+                  warnings:
+                  - 23H2 is out of support since April 2026 (clusters/hospitals/hospital-north.yaml:14)
+                  problem: |-
+                    error[DD0201]: `spec` has no field "maintainance"
+                     --> clusters/hospitals/hospital-north.yaml:9:3
+                      |
+                    9 |   maintainance:
+                      |   ^^^^^^^^^^^^
+                  conditions:
+                  - type: Ready
+                    status: 'False'
+                    reason: NewestFileRefused
+                    message: the nodes satisfy the last good file, not the newest one
+                    lastTransitionTime: 2026-11-24T01:12:00Z
+                  - type: Stalled
+                    status: 'True'
+                    reason: NewestFileRefused
+                    message: 'error[DD0201]: `spec` has no field "maintainance"'
+                    lastTransitionTime: 2026-11-24T01:12:00Z
+                  - type: SpecVerified
+                    status: 'False'
+                    reason: NewestFileRefused
+                    message: 'error[DD0201]: `spec` has no field "maintainance" (in force is the file of 5f1c0d2e9b8a7c6d5e4f3a2b1c0d9e8f7a6b5c4d)'
+                    lastTransitionTime: 2026-11-24T01:12:00Z
+                  - type: WindowOpen
+                    status: 'True'
+                    reason: Always
+                    message: no windows are given
+                    lastTransitionTime: 2026-11-24T01:12:00Z
+                  - type: PreflightPassed
+                    status: 'True'
+                    reason: Converged
+                    message: nothing is left to do
+                    lastTransitionTime: 2026-11-24T01:12:00Z
+                  - type: Drifted
+                    status: 'False'
+                    reason: AsApplied
+                    message: every node runs what was reached
+                    lastTransitionTime: 2026-11-24T01:12:00Z
+                  observedRevision: 5f1c0d2e9b8a7c6d5e4f3a2b1c0d9e8f7a6b5c4d
+                  attemptedRevision: none
+                  appliedRevision: 5f1c0d2e9b8a7c6d5e4f3a2b1c0d9e8f7a6b5c4d
+                  observed:
+                    from: 2026-11-24T01:11:55Z
+                    to: 2026-11-24T01:12:00Z
+            "##]],
         );
     }
 
