@@ -2,6 +2,9 @@
 
 use drydock_engine::ports::Wanted;
 use drydock_lab::Durations;
+use drydock_lab::sim::BranchWrite;
+use drydock_model::desired::Suspend;
+use drydock_model::time::Millis;
 use drydock_tests::sim::{Ended, Sim};
 use std::sync::Arc;
 
@@ -33,4 +36,29 @@ fn a_converged_cluster_tells_once_that_its_newest_file_does_not_count_and_once_t
         }
         assert_eq!(sim.branch.commits().len(), converged + told);
     }
+}
+
+#[test]
+fn a_run_that_becomes_late_while_it_waits_for_one_thing_is_warned_of_once() {
+    let mut sim = Sim::new(1, 2, Durations::real());
+    sim.merge("1111111111111111111111111111111111111111", |desired| desired.run.warn_after = Some(Millis::hours(48)));
+    while sim.branch.ledger(&"hospital-north".parse().unwrap()).is_none_or(|ledger| ledger.run_began.is_none()) {
+        sim.turn();
+    }
+    sim.merge("2222222222222222222222222222222222222222", |desired| {
+        desired.suspend = Some(Suspend { reason: "a freeze".to_owned(), until: None });
+    });
+    let days = |sim: &mut Sim, days: u64| {
+        let began = sim.now();
+        while sim.now().since(began) < Millis::hours(24 * days) {
+            sim.turn();
+        }
+        sim.branch.commits().len()
+    };
+    let waits = days(&mut sim, 1);
+    assert_eq!(days(&mut sim, 3), waits + 1);
+    let commits = sim.branch.commits();
+    let Some(BranchWrite::Entry { record, .. }) = commits.last().map(|commit| &commit.write) else { panic!("no entry") };
+    assert_eq!(record.report.warnings.last().map(String::as_str), Some("the run began more than 2d ago (warnAfter)"));
+    assert_eq!(days(&mut sim, 3), waits + 1);
 }

@@ -223,7 +223,7 @@ impl<W: World> Effect<'_, W> {
             memory.candidate = None;
             let progress = matches!(on, Some(WaitingOn::StepRunning { percent: Some(_), .. }));
             let due = self.ledger.last_stamp.is_some_and(|last| self.now.at.since(last) >= PROGRESS);
-            return if progress && due { vec![Event::Noted { state }] } else { Vec::new() };
+            return if progress && due || self.late_now() { vec![Event::Noted { state }] } else { Vec::new() };
         }
         if was.is_some() && memory.candidate.as_deref() != Some(state.as_str()) {
             memory.candidate = Some(state);
@@ -231,6 +231,16 @@ impl<W: World> Effect<'_, W> {
         }
         memory.candidate = None;
         vec![Event::Noted { state }]
+    }
+
+    /// Whether the run has become late since the last entry: whoever waits for one thing all the time is warned too.
+    fn late_now(&self) -> bool {
+        let desired = &self.wanted.desired;
+        match (self.ledger.late_from(desired.target, desired.run.warn_after), self.stamp, self.ledger.last_stamp) {
+            (Some(late), Stamp::At(now), Some(last)) => last < late && now >= late,
+            // Without a stamp nobody could tell afterwards that it was said.
+            (_, Stamp::Unknown, _) | (None, _, _) | (_, _, None) => false,
+        }
     }
 
     /// With `--observe` what would be done is only said.

@@ -175,6 +175,12 @@ impl Ledger {
         }
     }
 
+    /// When the run towards `target` becomes one to be warned of, if it has begun: `limit` after its first node was taken.
+    pub fn late_from(&self, target: Target, limit: Option<Millis>) -> Option<Timestamp> {
+        let (of, began) = self.run_began?;
+        (of == target).then_some(began.known()? + limit?)
+    }
+
     /// The claim's own place: what every node's fence must reach before it is taken out (rule 13).
     pub fn claim(&self) -> Place {
         Place { epoch: self.epoch.clone(), seq: 0 }

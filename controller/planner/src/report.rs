@@ -188,9 +188,8 @@ fn warnings(s: &Situation<'_>) -> Vec<String> {
 
 fn warn_after(eye: &Eye<'_>) -> Option<String> {
     let limit = eye.s.desired.run.warn_after?;
-    let (target, began) = eye.ledger.run_began?;
-    (target == eye.s.desired.target && eye.age(began) >= limit)
-        .then(|| format!("the run began {} ago, longer than warnAfter ({limit})", eye.age(began)))
+    let late = eye.ledger.late_from(eye.s.desired.target, Some(limit))?;
+    (eye.now() >= late).then(|| format!("the run began more than {limit} ago (warnAfter)"))
 }
 
 /// How long the nodes that are left will take, once every step of the upgrade has been seen at least once.
