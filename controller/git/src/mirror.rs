@@ -186,7 +186,11 @@ impl Mirror {
             let mut options = FetchOptions::new();
             options.download_tags(AutotagOption::None).update_fetchhead(false).follow_redirects(RemoteRedirect::None);
             options.remote_callbacks(callbacks(&self.remote, &talk)).proxy_options(proxy(&self.remote));
-            connection.remote().download(&wanted, Some(&mut options)).map_err(sort)?;
+            connection.remote().download(&wanted, Some(&mut options)).map_err(|error| match sort(error) {
+                // Who only reads there fills no disk there.
+                Trouble::DiskFull { .. } => Trouble::DiskFull { place: self.place().display().to_string() },
+                other => other,
+            })?;
         }
         drop(connection);
         for (name, head) in &heads {
