@@ -387,11 +387,15 @@ fn a_bad_fleet_file_leaves_the_last_good_defaults_in_force_for_everybody() {
     let (stage, first) = Stage::new();
     stage.fleet();
     let changes = [("fleet.yaml", What::File("kind: Flet\n".to_owned())), ("clusters/alpha.yaml", What::File(file("alpha", "A", "24H2")))];
-    stage.commit(Some(first), &changes);
+    let bad = stage.commit(Some(first), &changes);
     let fleet = stage.fleet();
     assert!(fleet.problems.iter().any(|p| p.contains("fleet.yaml")), "{:?}", fleet.problems);
     let alpha = &fleet.clusters[&cluster("alpha")];
     assert_eq!((alpha.desired.contact.as_deref(), alpha.desired.target.version), (Some("the platform team"), Version::V24H2));
+    let says_so = |wanted: &Arc<Wanted>| wanted.problem.as_ref().is_some_and(|p| p.contains("fleet.yaml"));
+    assert!(fleet.clusters.values().all(says_so), "every status tells that the newest freezes are not in force");
+    stage.commit(Some(bad), &[("fleet.yaml", What::File(FLEET.to_owned()))]);
+    assert!(stage.fleet().clusters.values().all(|wanted| wanted.problem.is_none()));
 }
 
 #[test]

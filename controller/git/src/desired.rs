@@ -339,7 +339,8 @@ impl State {
                 (None, _) => self.seeded(path),
             };
             let Some(good) = good else { continue };
-            let held = match problem {
+            // What is wrong with the fleet's own file keeps the newest defaults and freezes from every cluster.
+            let held = match problem.or_else(|| self.fleet_problem.clone()) {
                 None => good,
                 Some(problem) => Arc::new(held(&good, problem, file.removed())),
             };
