@@ -135,6 +135,9 @@ impl Files {
     }
 }
 
+/// Warnings of one kind that are shown with their carets; the rest of them is counted.
+const MOST_ALIKE: usize = 3;
+
 /// What the checker reads.
 const MOST_BYTES: usize = tree::MOST_BYTES;
 
@@ -211,9 +214,25 @@ impl Desired {
         (errors, self.diagnostics().count() - errors)
     }
 
-    /// All problems with their carets.
+    /// All problems with their carets. Warnings first, so that errors stand last, where a terminal ends; a warning that many files share is shown of
+    /// some and counted of the rest.
     pub fn render(&self, coloured: bool) -> String {
         let look = if coloured { Look::Coloured } else { Look::Plain };
-        self.problems.values().map(|(text, problems)| render(problems, text, look)).collect::<Vec<_>>().join("\n")
+        let mut alike: BTreeMap<(String, &str), usize> = BTreeMap::new();
+        let (mut warnings, mut errors) = (Vec::new(), Vec::new());
+        for (text, problems) in self.problems.values() {
+            let (wrong, doubtful): (Vec<&Diagnostic>, Vec<&Diagnostic>) = problems.iter().partition(|p| p.severity == Severity::Error);
+            let shown = doubtful.into_iter().filter(|warning| {
+                let count = alike.entry((warning.code.to_string(), &warning.message)).or_insert(0);
+                *count += 1;
+                *count <= MOST_ALIKE
+            });
+            let shown: Vec<Diagnostic> = shown.cloned().collect();
+            warnings.extend((!shown.is_empty()).then(|| render(&shown, text, look)));
+            errors.extend((!wrong.is_empty()).then(|| render(&wrong.into_iter().cloned().collect::<Vec<_>>(), text, look)));
+        }
+        let more = alike.into_iter().filter(|(_, count)| *count > MOST_ALIKE);
+        warnings.extend(more.map(|((code, _), count)| format!("warning[{code}]: the same {} times more\n", count - MOST_ALIKE)));
+        warnings.into_iter().chain(errors).collect::<Vec<_>>().join("\n")
     }
 }

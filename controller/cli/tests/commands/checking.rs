@@ -87,94 +87,112 @@ fn all_problems_of_all_files_are_shown_with_carets() {
         &clone,
         "validate",
         expect![[r#"
-        warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way, or for a stretched cluster, which has no other path
-          --> clusters/hospitals/hospital-north.yaml:13:3
-           |
-        13 |   operatingSystem:
-           |   ^^^^^^^^^^^^^^^
-           |
-           = help: go on to 24H2 soon, or ask for 24H2 at once
+            warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way, or for a stretched cluster, which has no other path
+              --> clusters/hospitals/hospital-north.yaml:13:3
+               |
+            13 |   operatingSystem:
+               |   ^^^^^^^^^^^^^^^
+               |
+               = help: go on to 24H2 soon, or ask for 24H2 at once
 
-        error[DD0115]: is a symbolic link, which Drydock does not follow
-        --> clusters/shops/link.yaml
-         = help: put the file itself there
+            warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way, or for a stretched cluster, which has no other path
+              --> clusters/twin.yaml:13:3
+               |
+            13 |   operatingSystem:
+               |   ^^^^^^^^^^^^^^^
+               |
+               = help: go on to 24H2 soon, or ask for 24H2 at once
 
-        error[DD0403]: is not read: a cluster's file ends in .yaml
-        --> clusters/shops/old.yml
-         = help: rename it
+            error[DD0115]: is a symbolic link, which Drydock does not follow
+            --> clusters/shops/link.yaml
+             = help: put the file itself there
 
-        error[DD0301]: the cluster's name contains 'T' (U+0054); only letters a-z, digits and '-' are allowed
-         --> clusters/shops/till-042.yaml:3:18
-          |
-        3 | metadata: {name: Till}
-          |                  ^^^^
-          |
-          = help: write it in lower case
+            error[DD0403]: is not read: a cluster's file ends in .yaml
+            --> clusters/shops/old.yml
+             = help: rename it
 
-        error[DD0202]: `spec` lacks the field `nodes`
-         --> clusters/shops/till-042.yaml:4:1
-          |
-        4 | spec:
-          | ^^^^
-          |
-          = help: nodes: Every node of the cluster
+            error[DD0301]: the cluster's name contains 'T' (U+0054); only letters a-z, digits and '-' are allowed
+             --> clusters/shops/till-042.yaml:3:18
+              |
+            3 | metadata: {name: Till}
+              |                  ^^^^
+              |
+              = help: write it in lower case
 
-        error[DD0202]: `spec` lacks the field `operatingSystem`
-         --> clusters/shops/till-042.yaml:4:1
-          |
-        4 | spec:
-          | ^^^^
-          |
-          = help: operatingSystem: What every node shall run: a release, or a build of it and later ones
+            error[DD0202]: `spec` lacks the field `nodes`
+             --> clusters/shops/till-042.yaml:4:1
+              |
+            4 | spec:
+              | ^^^^
+              |
+              = help: nodes: Every node of the cluster
 
-        error[DD0202]: neither `spec` nor the fleet's defaults have a `source`
-         --> clusters/shops/till-042.yaml:4:1
-          |
-        4 | spec:
-          | ^^^^
-          |
-          = help: write `source: {windowsUpdate: {}}` or `source: {media: {path: 'D:\Media\24H2'}}`
+            error[DD0202]: `spec` lacks the field `operatingSystem`
+             --> clusters/shops/till-042.yaml:4:1
+              |
+            4 | spec:
+              | ^^^^
+              |
+              = help: operatingSystem: What every node shall run: a release, or a build of it and later ones
 
-        error[DD0202]: WinRM needs a credential, and neither `connection` nor the fleet's defaults name one
-         --> clusters/shops/till-042.yaml:4:1
-          |
-        4 | spec:
-          | ^^^^
-          |
-          = help: write `connection: {credential: NAME}`, NAME as in the controller's configuration
+            error[DD0202]: neither `spec` nor the fleet's defaults have a `source`
+             --> clusters/shops/till-042.yaml:4:1
+              |
+            4 | spec:
+              | ^^^^
+              |
+              = help: write `source: {windowsUpdate: {}}` or `source: {media: {path: 'D:\Media\24H2'}}`
 
-        error[DD0201]: `spec` has no field "nodse"
-         --> clusters/shops/till-042.yaml:5:3
-          |
-        5 |   nodse: []
-          |   ^^^^^
-          |
-          = help: did you mean `nodes`?
+            error[DD0202]: WinRM needs a credential, and neither `connection` nor the fleet's defaults name one
+             --> clusters/shops/till-042.yaml:4:1
+              |
+            4 | spec:
+              | ^^^^
+              |
+              = help: write `connection: {credential: NAME}`, NAME as in the controller's configuration
 
-        warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way, or for a stretched cluster, which has no other path
-          --> clusters/twin.yaml:13:3
-           |
-        13 |   operatingSystem:
-           |   ^^^^^^^^^^^^^^^
-           |
-           = help: go on to 24H2 soon, or ask for 24H2 at once
+            error[DD0201]: `spec` has no field "nodse"
+             --> clusters/shops/till-042.yaml:5:3
+              |
+            5 |   nodse: []
+              |   ^^^^^
+              |
+              = help: did you mean `nodes`?
 
-        error[DD0401]: the cluster hospital-north is described in clusters/hospitals/hospital-north.yaml:4 already
-         --> clusters/twin.yaml:4:9
-          |
-        4 |   name: hospital-north
-          |         ^^^^^^^^^^^^^^
-          |
-          = help: rename one of them, or delete one file
+            error[DD0401]: the cluster hospital-north is described in clusters/hospitals/hospital-north.yaml:4 already
+             --> clusters/twin.yaml:4:9
+              |
+            4 |   name: hospital-north
+              |         ^^^^^^^^^^^^^^
+              |
+              = help: rename one of them, or delete one file
 
-        5 files: 9 errors, 2 warnings
-        --- exit 1
-    "#]],
+            5 files: 9 errors, 2 warnings
+            --- exit 1
+        "#]],
     );
     let json: Value = serde_json::from_str(&world.run_in(&clone, "validate -o json").out).unwrap();
     assert_eq!((json["kind"].as_str(), json["files"].as_u64()), (Some("Validation"), Some(5)));
     let problems = json["problems"].as_array().unwrap();
     assert!(problems.iter().any(|p| p["file"] == "clusters/shops/till-042.yaml" && p["line"] == 5), "{json}");
+}
+
+#[test]
+fn what_many_files_are_warned_of_does_not_hide_an_error() {
+    let world = World::bare();
+    let clone = world.clone();
+    let file = |n: usize| HOSPITAL.replace("hospital-north", &format!("till-{n}")).replace("N0", &format!("T{n}N"));
+    for n in 0..7 {
+        write(&clone, &[(&format!("clusters/till-{n}.yaml"), &file(n))]);
+    }
+    write(&clone, &[("clusters/alpha.yaml", "kind: [")]);
+    let told = world.run_in(&clone, "validate").out;
+    assert_eq!(told.matches("warning[DD0312]: builds").count(), 3, "{told}");
+    let heads: Vec<&str> = told.lines().filter(|l| l.starts_with("error") || l.contains("more") || l.contains("files:")).collect();
+    let error = "error[DD0103]: is not YAML: while parsing a node, did not find expected node content";
+    assert_eq!(heads, ["warning[DD0312]: the same 6 times more", error, "10 files: 1 error, 9 warnings"], "{told}");
+    let json: Value = serde_json::from_str(&world.run_in(&clone, "validate -o json").out).unwrap();
+    assert_eq!(json["problems"].as_array().map(Vec::len), Some(10), "tools are told all of them");
 }
 
 #[test]
@@ -348,39 +366,39 @@ fn a_plan_shows_new_removed_and_refused_clusters() {
         &clone,
         "plan",
         expect![[r#"
-        compared with main (COMMIT-10-)
+            compared with main (COMMIT-10-)
 
-        refused hospital-north: stays on 23H2 (25398.1611 or later)  (clusters/hospitals/hospital-north.yaml)
-          mind: the new file does not count; the cluster would stay on the last good one
+            refused hospital-north: stays on 23H2 (25398.1611 or later)  (clusters/hospitals/hospital-north.yaml)
+              mind: the new file does not count; the cluster would stay on the last good one
 
-        added new: → 23H2  (clusters/new.yaml)
-          X1, X2 run unknown builds: not observed yet; it is checked before anything begins
-          work could begin at 11-24 01:17Z
-          mind: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way, or for a stretched cluster, which has no other path
+            added new: → 23H2  (clusters/new.yaml)
+              X1, X2 run unknown builds: not observed yet; it is checked before anything begins
+              work could begin at 11-24 01:17Z
+              mind: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way, or for a stretched cluster, which has no other path
 
-        removed till-042: 23H2, no longer cared for  (clusters/shops/till-042.yaml)
-          mind: nothing new would begin; a node that is out is brought back
+            removed till-042: 23H2, no longer cared for  (clusters/shops/till-042.yaml)
+              mind: nothing new would begin; a node that is out is brought back
 
 
-        error[DD0310]: 12345.1611 is no build of a known release
-          --> clusters/hospitals/hospital-north.yaml:14:19
-           |
-        14 |     minimumBuild: "12345.1611"
-           |                   ^^^^^^^^^^^^
-           |
-           = help: the known families are 20349 (22H2), 25398 (23H2), 26100 (24H2)
+            warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way, or for a stretched cluster, which has no other path
+              --> clusters/new.yaml:11:3
+               |
+            11 |   operatingSystem:
+               |   ^^^^^^^^^^^^^^^
+               |
+               = help: go on to 24H2 soon, or ask for 24H2 at once
 
-        warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way, or for a stretched cluster, which has no other path
-          --> clusters/new.yaml:11:3
-           |
-        11 |   operatingSystem:
-           |   ^^^^^^^^^^^^^^^
-           |
-           = help: go on to 24H2 soon, or ask for 24H2 at once
+            error[DD0310]: 12345.1611 is no build of a known release
+              --> clusters/hospitals/hospital-north.yaml:14:19
+               |
+            14 |     minimumBuild: "12345.1611"
+               |                   ^^^^^^^^^^^^
+               |
+               = help: the known families are 20349 (22H2), 25398 (23H2), 26100 (24H2)
 
-        2 files: 1 error, 1 warning
-        --- exit 1
-    "#]],
+            2 files: 1 error, 1 warning
+            --- exit 1
+        "#]],
     );
 }
 
