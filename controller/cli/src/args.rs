@@ -191,6 +191,9 @@ pub struct History {
     /// How many entries, newest first
     #[arg(short = 'n', long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub number: u32,
+    /// Check each commit's signature against these public keys, of controllers and persons: `NAME ssh-ed25519 AAAA…` on each line
+    #[arg(long, value_name = "FILE")]
+    pub allowed_signers: Vec<PathBuf>,
     /// How to answer
     #[arg(short, long, value_enum, default_value_t = Form::Text)]
     pub output: Form,

@@ -1,4 +1,5 @@
-//! `drydock history`: what was done to a cluster, from the messages of the status branch alone.
+//! `drydock history`: what was done to a cluster, from the messages of the status branch alone. What a commit says of its author anybody may write;
+//! with `--allowed-signers` its signature tells.
 
 use super::status::short_time;
 use super::{API_VERSION, say_json};
@@ -7,15 +8,19 @@ use crate::args::{Form, History};
 use crate::branch::{self, unreadable};
 use crate::exit::{Exit, Failure};
 use crate::place::{Place, usual_base};
+use crate::setup::allowed;
 use crate::table::{cell, table};
-use drydock_git::{CommitFacts, Mirror};
+use drydock_git::{AllowedKeys, CommitFacts, Mirror};
 use drydock_model::time::Timestamp;
 use drydock_spec::wire::answer::{HistoryAnswer, HistoryItem};
+use drydock_spec::wire::config::Signer;
 use drydock_spec::wire::message::{self, Trailers, short};
 use drydock_spec::wire::{one_line, rfc3339};
 
 /// Commits that are looked at. A fleet of 1,000 clusters writes some 100,000 for one upgrade of all.
 const MOST_COMMITS: usize = 500_000;
+/// Said of a commit that none of the given keys signed.
+const NOBODY: &str = "nobody known";
 /// Characters of a subject.
 const MOST: usize = 160;
 
@@ -25,6 +30,7 @@ pub(super) fn run(args: &History, context: &mut Context) -> Result<Exit, Failure
     let mirror = place.status_mirror();
     let walk = mirror.walk(tip, None, MOST_COMMITS).map_err(|e| unreadable(&e))?;
     let wanted = usize::try_from(args.number).unwrap_or(usize::MAX);
+    let keys = keys(args, context)?;
     let (mut items, mut more) = (Vec::new(), walk.more);
     for id in walk.commits {
         let commit = mirror.commit(id).map_err(|e| unreadable(&e))?;
@@ -33,12 +39,14 @@ pub(super) fn run(args: &History, context: &mut Context) -> Result<Exit, Failure
                 more = true;
                 break;
             }
-            items.push(item);
+            let signed_by = keys.as_ref().map(|keys| mirror.verify(id, keys).unwrap_or_else(|_| NOBODY.to_owned()));
+            items.push(HistoryItem { signed_by, ..item });
         }
     }
     if let Some(why) = &place.stale {
         context.output.note(&format!("as fetched before; now: {why}"));
     }
+    let unsigned = items.iter().any(|item| item.signed_by.as_deref() == Some(NOBODY));
     match args.output {
         Form::Json => {
             let kind = "ClusterHistory".to_owned();
@@ -46,26 +54,32 @@ pub(super) fn run(args: &History, context: &mut Context) -> Result<Exit, Failure
             say_json(context, &answer)?;
         }
         Form::Text => {
-            let rows: Vec<_> = items
-                .iter()
-                .map(|i| {
-                    let mine = format!("{}: ", args.cluster);
-                    vec![
-                        cell(short_time(&i.at)),
-                        cell(short(&i.commit)),
-                        cell(&i.by),
-                        cell(i.subject.strip_prefix(&mine).unwrap_or(&i.subject)),
-                    ]
-                })
-                .collect();
-            let text = table(&context.output, &["AT", "COMMIT", "BY", "WHAT"], &rows);
+            let mine = format!("{}: ", args.cluster);
+            let row = |item: &HistoryItem| {
+                let mut row = vec![cell(short_time(&item.at)), cell(short(&item.commit)), cell(&item.by)];
+                row.extend(item.signed_by.as_ref().map(cell));
+                row.push(cell(item.subject.strip_prefix(&mine).unwrap_or(&item.subject)));
+                row
+            };
+            let rows: Vec<_> = items.iter().map(row).collect();
+            let heading: &[&str] = match keys {
+                Some(_) => &["AT", "COMMIT", "BY", "SIGNED BY", "WHAT"],
+                None => &["AT", "COMMIT", "BY", "WHAT"],
+            };
+            let text = table(&context.output, heading, &rows);
             context.output.write(&text);
             if more {
                 context.output.note(&format!("older ones are left out; see more with -n {}", args.number.saturating_mul(5).min(10_000)));
             }
         }
     }
-    Ok(Exit::Fine)
+    Ok(if unsigned { Exit::Found } else { Exit::Fine })
+}
+
+/// Keys that were given to check signatures with.
+fn keys(args: &History, context: &Context) -> Result<Option<AllowedKeys>, Failure> {
+    let files: Vec<Signer> = args.allowed_signers.iter().map(|file| Signer::File(context.directory.join(file))).collect();
+    if files.is_empty() { Ok(None) } else { allowed(&files, "key").map(Some) }
 }
 
 /// A commit as an item, if it is about the cluster: its own entries, words and claims for all, and whatever else touched its folder.
@@ -87,6 +101,7 @@ fn item(mirror: &Mirror, commit: &CommitFacts, cluster: &str, folder: &str) -> R
         commit: commit.id.to_string(),
         at: rfc3339(Timestamp(commit.committer.seconds.saturating_mul(1_000))),
         by: one_line(&commit.committer.name, 60),
+        signed_by: None,
         subject,
         node: trailers.node,
         step: trailers.step,

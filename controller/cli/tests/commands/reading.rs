@@ -1,6 +1,6 @@
 //! status, why, history.
 
-use crate::harness::World;
+use crate::harness::{PUBLIC, World};
 use drydock::exit::Exit;
 use drydock_spec::wire::answer::{HistoryAnswer, StatusAnswer};
 use drydock_spec::wire::sample;
@@ -246,6 +246,43 @@ fn history_tells_entries_words_claims_and_foreign_commits_of_this_cluster() {
     let json: HistoryAnswer = serde_json::from_str(&world.run("history hospital-north -o json -n 2").out).unwrap();
     assert_eq!((json.items.len(), json.more), (2, true));
     assert_eq!(json.items[0].outcome.as_deref(), Some("Applied"));
+}
+
+#[test]
+fn history_tells_whose_key_signed_and_finds_what_nobody_known_did() {
+    let world = World::with(&sample::opening());
+    fs::write(world.path("keys"), format!("controller-north {PUBLIC}\n")).unwrap();
+    check(
+        &world,
+        "history hospital-north --allowed-signers ../keys -n 2",
+        expect![[r#"
+        AT            COMMIT      BY     SIGNED BY         WHAT
+        11-24 01:12Z  COMMIT-10-  north  controller-north  N02 Install opened
+        11-24 01:12Z  COMMIT-10-  north  controller-north  Claim 3 by controller north
+        --- standard error
+        older ones are left out; see more with -n 10
+        --- exit 0
+    "#]],
+    );
+    // Anybody can write the same words, and call himself north.
+    let git = git2::Repository::open_bare(world.path("fleet.git")).unwrap();
+    let tip = git.find_reference("refs/heads/drydock/status").unwrap().peel_to_commit().unwrap();
+    let words = tip.message().unwrap().to_owned();
+    git.commit(Some("refs/heads/drydock/status"), &tip.author(), &tip.committer(), &words, &tip.tree().unwrap(), &[&tip]).unwrap();
+    check(
+        &world,
+        "history hospital-north --allowed-signers ../keys -n 2",
+        expect![[r#"
+        AT            COMMIT      BY     SIGNED BY         WHAT
+        11-24 01:12Z  COMMIT-10-  north  nobody known      N02 Install opened
+        11-24 01:12Z  COMMIT-10-  north  controller-north  N02 Install opened
+        --- standard error
+        older ones are left out; see more with -n 10
+        --- exit 1
+    "#]],
+    );
+    let json: HistoryAnswer = serde_json::from_str(&world.run("history hospital-north --allowed-signers ../keys -o json").out).unwrap();
+    assert_eq!(json.items[0].signed_by.as_deref(), Some("nobody known"));
 }
 
 #[test]

@@ -53,6 +53,9 @@ pub struct HistoryItem {
     pub at: String,
     /// By whom, as the commit says.
     pub by: String,
+    /// Whose key signed it, by the keys that were given; `nobody known` where none of them did. Absent when no keys were given.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub signed_by: Option<String>,
     /// Its first line.
     pub subject: String,
     /// About which node.
