@@ -57,7 +57,7 @@ struct File {
 }
 
 /// What is wrong with a file that is gone.
-const DELETED: &str = "the file was deleted";
+const DELETED: &str = "the file was deleted: a node that is out is brought back, and nothing else is begun; put the file back to go on";
 
 impl File {
     fn removed(&self) -> bool {
