@@ -175,6 +175,11 @@ impl Ledger {
         }
     }
 
+    /// Whether nothing is under way: no intent is open, and no node is out.
+    pub fn at_rest(&self) -> bool {
+        self.open.is_none() && self.out.is_none()
+    }
+
     /// When the run towards `target` becomes one to be warned of, if it has begun: `limit` after its first node was taken.
     pub fn late_from(&self, target: Target, limit: Option<Millis>) -> Option<Timestamp> {
         let (of, began) = self.run_began?;

@@ -4,7 +4,7 @@ use drydock_engine::handling::{Handling, of_claim};
 use drydock_engine::ports::ClaimError;
 use drydock_git::Edit;
 use drydock_model::fact::{Fact, Gap};
-use drydock_model::ledger::Event;
+use drydock_model::ledger::{Abandoned, Event, Outcome};
 use drydock_spec::wire::SCHEMA;
 use drydock_tests::home::{Hand, Remotes, vacate};
 
@@ -62,4 +62,27 @@ fn rule_30_every_entry_says_its_schema_and_the_least_that_may_read_it() {
         assert!(text.contains(&format!("schema: {SCHEMA}\n")) && text.contains("least: 1\n"), "{text}");
     }
     assert!(remotes.log()[0].contains(&format!("\nSchema: {SCHEMA}\n")), "{}", remotes.log()[0]);
+}
+
+#[test]
+fn rule_30_the_least_schema_rises_only_while_nothing_is_under_way() {
+    let remotes = Remotes::new();
+    let least = || remotes.file(remotes.head().expect("fine"), "controller.yaml").expect("fine").contains("least: 1\n");
+    let north = remotes.north();
+    let epoch = north.claim().expect("fine");
+    north.append("alpha", vec![Event::Opened(vacate("alpha", &epoch))]).expect("fine");
+    // As a version of Drydock wrote it whose entries more could read.
+    let root = remotes.file(remotes.head().expect("fine"), "controller.yaml").expect("fine");
+    remotes.write(Hand::South, "controller.yaml", &root.replace("least: 1\n", "least: 0\n"));
+    drop(north);
+    let north = remotes.north();
+    north.claim().expect("fine");
+    assert!(!least(), "an intent is open");
+    let open = north.ledger("alpha").open.expect("open");
+    let outcome = Outcome::Abandoned(Abandoned::GuardFailed);
+    north.append("alpha", vec![Event::Closed { entry: open.entry, outcome, heard: true }]).expect("fine");
+    assert_eq!(north.ledger("alpha").out, None);
+    drop(north);
+    remotes.north().claim().expect("fine");
+    assert!(least(), "nothing is under way");
 }

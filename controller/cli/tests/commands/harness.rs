@@ -151,7 +151,7 @@ impl World {
         let epoch = drydock_model::ids::Epoch { number: 3, nonce: "12e4567".parse().unwrap() };
         let root = Root::begun("north", NOW);
         world.commit("drydock/status", &message::root_message("north"), &[(ROOT_FILE, &root.encode())]);
-        let claimed = root.claimed("north", epoch.clone(), NOW);
+        let claimed = root.claimed("north", epoch.clone(), NOW, true);
         world.commit("drydock/status", &message::claim_message("north", &epoch), &[(ROOT_FILE, &claimed.encode())]);
         world.entry(facts);
         world

@@ -8,6 +8,7 @@ use crate::mirror::Head;
 use crate::push::{Pushed, Refusal};
 use drydock_engine::ports::{ClaimError, StoreError, TakeOver};
 use drydock_model::ids::{ClusterName, Epoch, Revision};
+use drydock_model::ledger::Ledger;
 use drydock_model::time::{Millis, Timestamp};
 use drydock_spec::wire::root::{self, Root};
 use drydock_spec::wire::words::Said;
@@ -94,7 +95,9 @@ impl Keeper {
         let nonce = format!("c{:08x}{:08x}", dice.0 & 0xffff_ffff, dice.1 & 0xffff_ffff);
         let epoch = Epoch { number, nonce: nonce.parse().map_err(|_| ClaimError::Local("the nonce is no nonce".to_owned()))? };
         self.take_up(head, survey, &epoch).map_err(|error| ClaimError::Local(error.to_string()))?;
-        let mut root = survey.root.claimed(&self.name, epoch.clone(), now);
+        // A ledger that cannot be read may have anything under way.
+        let at_rest = self.clusters.values().all(|tracked| tracked.ledger.as_ref().is_ok_and(Ledger::at_rest));
+        let mut root = survey.root.claimed(&self.name, epoch.clone(), now, at_rest);
         root.unaccepted = self.unaccepted();
         let mut edits = vec![Edit::Put { path: ROOT_FILE.to_owned(), bytes: root.encode().into_bytes() }];
         edits.extend(self.heard(survey));

@@ -1,7 +1,7 @@
 //! `facts.yaml`: everything one entry was decided on, and the ledger after it. The next controller starts from this and from probes alone.
 
 use super::condition::{self, Condition};
-use super::{LEAST, SCHEMA, WireError, text};
+use super::{SCHEMA, WireError, least_after, text};
 use drydock_model::connection::Connection;
 use drydock_model::desired::Desired;
 use drydock_model::ids::{ClusterName, Revision};
@@ -100,7 +100,7 @@ impl Facts {
         let Transition { cluster, at, stamp, events, decision, report, observed, remote, stop, wanted, ledger } = of;
         let mut facts = Facts {
             schema: SCHEMA,
-            least: LEAST,
+            least: least_after(before.map(|b| b.least), ledger.at_rest()),
             cluster,
             at,
             stamp,
@@ -160,5 +160,14 @@ mod tests {
         assert!(matches!(Facts::decode("a: [1"), Err(WireError::NotYaml { .. })));
         assert!(matches!(Facts::decode(&" ".repeat(MOST_BYTES + 1)), Err(WireError::TooLarge { .. })));
         assert!(matches!(Facts::decode(&text.replace("N02", "N-02-")), Err(WireError::Shape { .. })), "a name that is none");
+    }
+
+    #[test]
+    fn the_least_schema_of_an_entry_rises_only_while_nothing_is_under_way() {
+        let least = |of: Transition, before: u32| Facts::new(of, Some(&Facts { least: before, ..sample::installing() })).least;
+        assert!(!sample::installing().ledger.at_rest() && sample::converged().ledger.at_rest());
+        assert_eq!(least(sample::transition_installing(), 0), 0, "who could bring the node back still can");
+        assert_eq!(least(sample::transition_converged(), 0), 1);
+        assert_eq!(least(sample::transition_converged(), 7), 7, "and never falls");
     }
 }

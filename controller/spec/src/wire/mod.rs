@@ -34,6 +34,16 @@ pub const SCHEMA: u32 = 1;
 /// The least schema a reader must know to act on what this version writes.
 pub const LEAST: u32 = 1;
 
+/// The least schema that a text may ask of its readers, after one that asked for `before`: it rises while nothing is under way, and not before, so that
+/// whoever could bring a node back can do so until it is back (rule 30). What is written under a lower one must be readable by it.
+pub(crate) fn least_after(before: Option<u32>, at_rest: bool) -> u32 {
+    match before {
+        None => LEAST,
+        Some(before) if at_rest => before.max(LEAST),
+        Some(before) => before,
+    }
+}
+
 /// A status branch's file name of the facts.
 pub const FACTS_FILE: &str = "facts.yaml";
 

@@ -1,6 +1,6 @@
 //! `controller.yaml` at the root of the status branch: who holds the branch, and what nobody has accepted yet.
 
-use super::{LEAST, SCHEMA, WireError, instant, rfc3339, text};
+use super::{SCHEMA, WireError, instant, least_after, rfc3339, text};
 use drydock_model::ids::{ClusterName, Epoch, Revision};
 use drydock_model::time::{Millis, Timestamp};
 use schemars::JsonSchema;
@@ -53,7 +53,7 @@ impl Root {
     pub fn begun(name: &str, now: Timestamp) -> Root {
         Root {
             schema: SCHEMA,
-            least: LEAST,
+            least: least_after(None, true),
             name: name.to_owned(),
             epoch: None,
             claims: Vec::new(),
@@ -62,14 +62,14 @@ impl Root {
         }
     }
 
-    /// The file after one more claim. Claims by another name are forgotten: only a name fights with itself.
-    pub fn claimed(&self, name: &str, epoch: Epoch, now: Timestamp) -> Root {
+    /// The file after one more claim. Claims by another name are forgotten: only a name fights with itself. `at_rest`: no cluster has anything under way.
+    pub fn claimed(&self, name: &str, epoch: Epoch, now: Timestamp, at_rest: bool) -> Root {
         let mut claims = if self.name == name { self.recent(now) } else { Vec::new() };
         claims.push(now);
         let surplus = claims.len().saturating_sub(MOST_CLAIMS);
         Root {
             schema: SCHEMA,
-            least: LEAST,
+            least: least_after(Some(self.least), at_rest),
             name: name.to_owned(),
             epoch: Some(epoch),
             claims: claims.split_off(surplus).into_iter().map(rfc3339).collect(),
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn the_file_is_read_back_as_it_was_written() {
-        let root = Root::begun("north", NOW).claimed("north", epoch(1), NOW);
+        let root = Root::begun("north", NOW).claimed("north", epoch(1), NOW, true);
         assert_eq!(Root::decode(&root.encode()), Ok(root.clone()));
         expect![[r#"
             schema: 1
@@ -125,18 +125,27 @@ mod tests {
 
     #[test]
     fn claims_are_remembered_for_an_hour_and_only_of_the_same_name() {
-        let first = Root::begun("north", NOW).claimed("north", epoch(1), NOW);
-        let second = first.claimed("north", epoch(2), NOW + Millis::minutes(59));
+        let first = Root::begun("north", NOW).claimed("north", epoch(1), NOW, true);
+        let second = first.claimed("north", epoch(2), NOW + Millis::minutes(59), true);
         assert_eq!(second.claims.len(), 2);
-        assert_eq!(second.claimed("north", epoch(3), NOW + Millis::minutes(61)).claims.len(), 2, "the first is forgotten");
-        assert_eq!(second.claimed("south", epoch(3), NOW + Millis::minutes(60)).claims.len(), 1);
+        assert_eq!(second.claimed("north", epoch(3), NOW + Millis::minutes(61), true).claims.len(), 2, "the first is forgotten");
+        assert_eq!(second.claimed("south", epoch(3), NOW + Millis::minutes(60), true).claims.len(), 1);
     }
 
     #[test]
     fn claims_of_the_future_count_and_their_number_is_bounded() {
-        let ahead = Root::begun("north", NOW).claimed("north", epoch(1), NOW + Millis::hours(9));
+        let ahead = Root::begun("north", NOW).claimed("north", epoch(1), NOW + Millis::hours(9), true);
         assert_eq!(ahead.recent(NOW).len(), 1);
-        let many = (1..100).fold(Root::begun("north", NOW), |root, n| root.claimed("north", epoch(n), NOW));
+        let many = (1..100).fold(Root::begun("north", NOW), |root, n| root.claimed("north", epoch(n), NOW, true));
         assert_eq!(many.claims.len(), MOST_CLAIMS);
+    }
+
+    #[test]
+    fn the_least_schema_rises_only_at_rest() {
+        let older = Root { least: 0, ..Root::begun("north", NOW) };
+        assert_eq!(older.claimed("north", epoch(1), NOW, false).least, 0);
+        assert_eq!(older.claimed("north", epoch(1), NOW, true).least, 1);
+        let newer = Root { least: 7, ..older };
+        assert_eq!(newer.claimed("north", epoch(1), NOW, true).least, 7, "and never falls");
     }
 }
