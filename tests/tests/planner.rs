@@ -1,5 +1,8 @@
 //! The planner over single situations: a healthy cluster of four, one thing changed at a time.
 
+#[path = "planner/edges.rs"]
+mod edges;
+
 use drydock_model::desired::*;
 use drydock_model::fact::{Fact, Gap};
 use drydock_model::ids::*;

@@ -178,19 +178,30 @@ pub(crate) fn s15(case: &Case<'_>) -> Found {
             found.push(format!("the roles of {chosen} are not known"));
             continue;
         };
-        let mut free: Vec<u64> = capacity.nodes.iter().filter(|(name, _)| *name != chosen).map(|(_, r)| r.free_mib).collect();
+        let free: Vec<u64> = capacity.nodes.iter().filter(|(name, _)| *name != chosen).map(|(_, r)| r.free_mib).collect();
         let mut roles = room.roles_mib.clone();
         roles.sort_unstable_by(|a, b| b.cmp(a));
-        for role in roles {
-            // The largest role first, each to where most is free: one plan that works is enough.
-            match free.iter_mut().max() {
-                Some(most) if *most >= role => *most -= role,
-                Some(_) | None => {
-                    found.push(format!("no other node has room for a role of {chosen} that needs {role} MiB"));
-                    break;
-                }
-            }
+        // The largest role first. One plan that works is enough, and none of these ways finds all of them.
+        let ways: [fn(&mut [u64], u64) -> Option<&mut u64>; 3] = [
+            |free, role| free.iter_mut().filter(|f| **f >= role).max(),
+            |free, role| free.iter_mut().filter(|f| **f >= role).min(),
+            |free, role| free.iter_mut().find(|f| **f >= role),
+        ];
+        let refused = ways.map(|way| without_room(&roles, free.clone(), way));
+        if let [Some(role), Some(_), Some(_)] = refused {
+            found.push(format!("no other node has room for a role of {chosen} that needs {role} MiB"));
         }
     }
     found
+}
+
+/// The first role that finds no room when each is placed by `way`, in MiB.
+fn without_room(roles: &[u64], mut free: Vec<u64>, way: fn(&mut [u64], u64) -> Option<&mut u64>) -> Option<u64> {
+    for role in roles {
+        match way(&mut free, *role) {
+            Some(room) => *room -= role,
+            None => return Some(*role),
+        }
+    }
+    None
 }

@@ -8,13 +8,15 @@ use drydock_model::time::{Millis, Stamp};
 
 /// S3: no node is vacated unless the window stays open for the sum of its remaining steps plus the way back.
 ///
-/// A cluster whose policy is to finish is exempt once its run has begun inside a window. A node already out is always brought back.
+/// A cluster whose policy is to finish is exempt once its run has begun inside a window, but not from an exclusion. A node already out is always brought
+/// back.
 pub(crate) fn s3(case: &Case<'_>) -> Found {
     let mut found = Found::new();
     let (desired, now) = (case.situation.desired, case.situation.now.at);
     let windows = &desired.maintenance.windows;
     for doing in case.doing.iter().filter(|d| d.weight == Weight::TakesOut) {
-        if desired.maintenance.overrun == Overrun::Finish && begun_inside(case) {
+        let frozen = windows.exclusion_at(now).is_some();
+        if desired.maintenance.overrun == Overrun::Finish && begun_inside(case) && !frozen {
             continue;
         }
         let needed = needed(desired, doing.purpose);

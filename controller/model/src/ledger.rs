@@ -486,8 +486,13 @@ impl Ledger {
     fn word(&mut self, word: &Word, _stamp: Stamp) {
         match word {
             Word::Retry { node, .. } => {
+                // Past its point of no return a node goes forward under the number it has: under another one nothing would remember what was committed.
+                let begun = self.last.as_ref().filter(|i| i.step == Step::Restart && i.node.name == *node);
+                let begun = begun.filter(|_| self.out.as_ref().is_some_and(|out| out.node.name == *node)).map(|i| i.attempt);
                 if let Some(a) = self.attempts.get_mut(node) {
-                    a.number = a.number.saturating_add(1);
+                    if begun != Some(a.number) {
+                        a.number = a.number.saturating_add(1);
+                    }
                     a.first = a.number;
                     a.entries.clear();
                     a.spent = false;

@@ -4,7 +4,7 @@
 use crate::clock::{CLOCKS_APART, clock_apart};
 use crate::eye::{Eye, No, Registry};
 use crate::storage::settled;
-use drydock_model::desired::WorkloadPolicy;
+use drydock_model::desired::{Standing, WorkloadPolicy};
 use drydock_model::fact::Gap;
 use drydock_model::ids::NodeName;
 use drydock_model::observed::{MemberState, Witness};
@@ -39,12 +39,18 @@ pub(crate) fn guards(eye: &Eye<'_>, node: &NodeName, purpose: Purpose) -> Result
 pub(crate) fn window(eye: &Eye<'_>, purpose: Purpose) -> Result<(), No> {
     let windows = &eye.s.desired.maintenance.windows;
     let needed = eye.s.desired.node_budget(purpose);
-    if let Some(longest) = windows.longest()
-        && longest < needed
-    {
-        return Err(HoldReason::NoWindowFits { needed, longest }.into());
+    // Nobody is drained for the registry's sake in a cluster whose upgrade then fits into no window.
+    let upgrades = eye.named().any(|name| eye.standing(name) == Ok(Standing::Below));
+    let whole = if upgrades { needed.max(eye.s.desired.node_budget(Purpose::Upgrade)) } else { needed };
+    if windows.longest().is_some_and(|longest| longest < whole) {
+        // Those that touch are one.
+        let longest = windows.longest_after(eye.now());
+        if longest < whole {
+            return Err(HoldReason::NoWindowFits { needed: whole, longest }.into());
+        }
     }
-    if began_inside(eye) {
+    // A freeze holds for a run that may go on outside its windows, too.
+    if windows.exclusion_at(eye.now()).is_none() && began_inside(eye) {
         return Ok(());
     }
     let Some(open) = windows.open_span(eye.now()) else {
@@ -179,7 +185,8 @@ fn room(eye: &Eye<'_>, node: &NodeName) -> Result<(), No> {
             }
         }
         WorkloadPolicy::LiveMigrate => {
-            let mut roles = capacity.nodes.get(node).map(|r| r.roles_mib.clone()).unwrap_or_default();
+            let unknown = || WaitingOn::ClusterAnswer { fact: "memory for roles".to_owned(), gap: Gap::Missing(format!("that of {node}")) };
+            let mut roles = capacity.nodes.get(node).map(|r| r.roles_mib.clone()).ok_or_else(unknown)?;
             roles.sort_unstable_by(|a, b| b.cmp(a));
             let mut free: Vec<u64> = capacity.nodes.iter().filter(|(name, _)| *name != node).map(|(_, r)| r.free_mib).collect();
             for role in roles {

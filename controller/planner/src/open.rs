@@ -2,7 +2,7 @@
 
 use crate::begin;
 use crate::close;
-use crate::eye::{Eye, No};
+use crate::eye::{Eye, No, Registry};
 use crate::storage::settled;
 use crate::way::{self, running, soon};
 use drydock_model::desired::Standing;
@@ -11,7 +11,7 @@ use drydock_model::ledger::{Abandoned, Failure, Intent, Outcome};
 use drydock_model::observed::{ClusterService, DrainStatus, MarkerState, MemberState, Memory, Phase, WorkerState};
 use drydock_model::order::{Expect, MarkerExpected, Order, StorageExpected};
 use drydock_model::plan::{Decision, HoldReason, Recheck, Remote, WaitingOn};
-use drydock_model::step::Step;
+use drydock_model::step::{Purpose, Step};
 use drydock_model::time::Millis;
 use std::cmp::Ordering;
 
@@ -103,7 +103,9 @@ fn begin(eye: &Eye<'_>, intent: &Intent) -> Decision {
         return give_up(eye, intent, barred);
     }
     let unwanted = match (intent.step, &eye.ledger.out) {
-        (Step::Vacate | Step::WriteRegistry, _) if intent.target != eye.s.desired.target => Some(Abandoned::SpecChanged),
+        (Step::Vacate | Step::WriteRegistry, _) if intent.target != eye.s.desired.target || !eye.s.desired.nodes.contains(name) => {
+            Some(Abandoned::SpecChanged)
+        }
         (Step::Vacate | Step::WriteRegistry, _) => eye.stopped().is_err().then_some(Abandoned::Suspended),
         (Step::Reboot | Step::Install, Some(out)) => way::wants_back(eye, out),
         (Step::Restart, Some(out)) if !beyond(eye, intent) => way::wants_back(eye, out),
@@ -294,7 +296,6 @@ fn no_effect_yet(eye: &Eye<'_>, intent: &Intent) -> Verdict {
 }
 
 fn write_registry(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Verdict, Decision> {
-    use crate::eye::Registry;
     match (eye.registry(&intent.node.name).map_err(soon)?, consumed(memory, intent)) {
         (Registry::AwaitsRestart | Registry::Effective, _) => Ok(Verdict::Done),
         (Registry::Wrong, None) => Ok(Verdict::Untouched),
@@ -349,6 +350,9 @@ fn reboot(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Verdict, De
     if *service != ClusterService::Running || setup.running {
         return Ok(Verdict::Running(None));
     }
+    if intent.purpose == Purpose::Registry && !setup.pending && eye.registry(name).map_err(soon)? == Registry::Wrong {
+        return Ok(Verdict::Failed(Failure::ValuesLost));
+    }
     // What a restart ends it ends while the node starts; one more would not end it either.
     Ok(match (setup.pending, eye.age(intent.opened) > EFFECT) {
         (false, _) => Verdict::Done,
@@ -399,9 +403,14 @@ fn restart(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Verdict, D
     let build = eye.need(name, "build", &facts.build).map_err(soon)?;
     let setup = eye.need(name, "setup state", &facts.setup).map_err(soon)?;
     let boot = &eye.need(name, "boot", &facts.boot).map_err(soon)?.id;
-    if intent.target.standing(*build) != Standing::Below {
+    let standing = intent.target.standing(*build);
+    if standing != Standing::Below {
         let service = eye.need(name, "cluster service", &facts.service).map_err(soon)?;
-        return Ok(if *service == ClusterService::Running && !setup.running { Verdict::Done } else { Verdict::Running(None) });
+        return Ok(match standing {
+            _ if *service != ClusterService::Running || setup.running => Verdict::Running(None),
+            Standing::Above => Verdict::Failed(Failure::OtherRelease),
+            Standing::OnTarget | Standing::Below => Verdict::Done,
+        });
     }
     let commit = memory.commit.as_ref().filter(|c| c.target == intent.target && c.attempt == intent.attempt);
     let restarted = commit.map_or(intent.boot.as_ref() != Some(boot), |c| c.boot != *boot);

@@ -13,7 +13,7 @@ use drydock_model::observed::{Commit, Marker, MarkerState, MemberState, Memory, 
 use drydock_model::order::{Expect, MarkerExpected, StorageExpected};
 use drydock_model::plan::{Decision, HoldReason, Recheck, WaitingOn};
 use drydock_model::step::{Purpose, Step};
-use drydock_model::time::Millis;
+use drydock_model::time::{Millis, Timestamp};
 use std::cmp::Ordering;
 
 /// How long a node stays out, before its point of no return, while the status branch cannot be read. A short loss must not cost an upgrade; a long
@@ -69,7 +69,8 @@ fn next(eye: &Eye<'_>, out: &Out) -> Result<Decision, Decision> {
             Registry::Wrong => Step::Return,
             Registry::Effective | Registry::AwaitsRestart => Step::Reboot,
         },
-        Purpose::Upgrade if eye.standing(name).map_err(soon)? == Standing::OnTarget => Step::Return,
+        // On the target, or on a release that is newer: it is brought back, and what is wrong with it is said once it is in service.
+        Purpose::Upgrade if eye.standing(name).map_err(soon)? != Standing::Below => Step::Return,
         Purpose::Upgrade if staged(eye, out) => Step::Restart,
         // A failed attempt may leave one behind, and an installation is refused while it is there (domain.md section 3).
         Purpose::Upgrade if setup.pending => Step::Reboot,
@@ -99,10 +100,22 @@ pub(crate) fn without_git_too_long(eye: &Eye<'_>) -> bool {
 fn open(eye: &Eye<'_>, step: Step, out: &Out, again: bool) -> Result<Decision, Decision> {
     let intent = eye.intent(step, out.purpose, &out.node, again);
     let entries = eye.ledger.attempts_of(&out.node, eye.s.desired.target).entries.get(&step).copied().unwrap_or(0);
-    if entries >= step.row().entries {
-        return Err(Decision::Hold(HoldReason::StepOverdue { node: out.node.name.clone(), step }));
+    if entries < step.row().entries {
+        return Ok(Decision::Open(intent));
     }
-    Ok(Decision::Open(intent))
+    let overdue = Decision::Hold(HoldReason::StepOverdue { node: out.node.name.clone(), step });
+    match step {
+        // A node is always brought back (S12 bounds how often it is tried, not whether).
+        Step::Return if eye.now() >= again_at(eye, out, entries - step.row().entries + 1) => Ok(Decision::Open(intent)),
+        Step::WriteRegistry | Step::Vacate | Step::Reboot | Step::Install | Step::Restart | Step::Return | Step::Settle => Err(overdue),
+    }
+}
+
+/// When a Return that failed again and again is tried once more. Somebody who has resumed the node need not wait for it.
+fn again_at(eye: &Eye<'_>, out: &Out, beyond: u8) -> Timestamp {
+    let last = eye.ledger.attempts_of(&out.node, eye.s.desired.target).last.and_then(|failed| failed.at.known());
+    let up = eye.member(&out.node.name).is_ok_and(|member| member.state == MemberState::Up);
+    last.map_or(eye.now(), |at| at + begin::backoff(if up { 1 } else { beyond }))
 }
 
 /// A worker that a Cancel has not ended by now is resumed over (rule 19).

@@ -113,6 +113,10 @@ pub enum Failure {
     RolledBack,
     /// A restart is pending on the node after it was restarted for one: something staged there waits for more than that.
     StillPending,
+    /// The registry values were lost in the restart that should have put them into effect: something on the node sets them.
+    ValuesLost,
+    /// The node runs a newer release than the one that was asked for.
+    OtherRelease,
     /// It took no effect.
     NoEffect,
     /// It was ended by a Cancel.
@@ -129,6 +133,8 @@ impl fmt::Display for Failure {
             Failure::WorkerDied => f.write_str("the installation's process is gone"),
             Failure::RolledBack => f.write_str("the node came back on its old build"),
             Failure::StillPending => f.write_str("a restart is pending still"),
+            Failure::ValuesLost => f.write_str("the registry values were lost in the restart"),
+            Failure::OtherRelease => f.write_str("the node runs a newer release than the one asked for"),
             Failure::NoEffect => f.write_str("it took no effect"),
             Failure::Cancelled => f.write_str("it was cancelled"),
         }

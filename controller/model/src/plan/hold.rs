@@ -193,6 +193,9 @@ impl HoldReason {
             HoldReason::NodeSilent { node, .. } => format!(
                 "Look at {node}'s console. When it answers again Drydock goes on by itself. If it will not come back: drydock node gone {node} --reason TEXT."
             ),
+            HoldReason::StepOverdue { node, step: Step::Return } => format!(
+                "It is tried again by itself, at most an hour apart. The newest log.txt under %ProgramData%\\Drydock on {node} and the System log say what refuses it; Resume-ClusterNode -Name {node} by hand ends it, too."
+            ),
             HoldReason::StepOverdue { node, .. } => {
                 format!("Look at what {node} is doing. When the step ends, or fails, Drydock goes on by itself.")
             }
@@ -264,6 +267,9 @@ fn where_to_look(node: &NodeName, failed: &Failed) -> String {
         (Step::Install, _) => format!("See the newest log.txt under %ProgramData%\\Drydock on {node}, and Setup's own logs."),
         (Step::Reboot, Failure::StillPending) => format!(
             "Something staged on {node} asks for a restart that does not end with one: see the history of Windows Update, and RebootPending and PackagesPending under Component Based Servicing in the registry."
+        ),
+        (Step::Reboot, Failure::ValuesLost) => format!(
+            "RefsEnableMetadataValidation (HKLM\\SYSTEM\\CurrentControlSet\\Control\\FileSystem) or SkipSmallLocalAllocations (HKLM\\SYSTEM\\CurrentControlSet\\Services\\Vid\\Parameters) of {node} does not stay 0 over a restart: a Group Policy may set it, or set it to 1 and back to 0 once by hand."
         ),
         (Step::Restart, Failure::RolledBack) => {
             format!("Setup says why in setuperr.log on {node}, in C:\\$WINDOWS.~BT\\Sources\\Panther or C:\\Windows\\Panther.")
