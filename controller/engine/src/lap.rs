@@ -67,7 +67,7 @@ pub async fn lap<W: World>(world: &W, wanted: &Arc<Wanted>, mode: Mode, stop: Op
     };
     memory.unnamed = unnamed(wanted, &reading);
     let now = Now { at: world.clock().now() };
-    let plan = decide(wanted, &reading, &observed, stop, now);
+    let plan = decide(wanted, &reading, &observed, stop, now, mode);
     let Fact::Known { value: ledger, .. } = &reading.ledger else {
         return Lap { then: Then::Recheck(Recheck::Usual), plan: Some(plan), wrote: None };
     };
@@ -95,8 +95,8 @@ fn with_unnamed<'w>(wanted: &'w Arc<Wanted>, unnamed: &[NodeName]) -> Cow<'w, Wa
     Cow::Owned(Wanted { desired: Arc::new(desired), ..(**wanted).clone() })
 }
 
-/// Plans, and lets the laws judge the plan: they were written apart from the planner.
-fn decide(wanted: &Wanted, reading: &Reading, observed: &Observed, stop: Option<&str>, now: Now) -> Plan {
+/// What is planned. An observer fences nobody and meets nobody, so it says what would come after that: as if every node had heard, and each were known.
+fn decide(wanted: &Wanted, reading: &Reading, observed: &Observed, stop: Option<&str>, now: Now, mode: Mode) -> Plan {
     let situation = Situation {
         desired: &wanted.desired,
         revision: &wanted.revision,
@@ -106,11 +106,73 @@ fn decide(wanted: &Wanted, reading: &Reading, observed: &Observed, stop: Option<
         stop,
         now,
     };
-    let mut plan = planner::plan(&situation);
-    if let Err(violations) = drydock_laws::check(&situation, &plan)
+    match (mode, &reading.ledger) {
+        (Mode::Observe, Fact::Known { value: ledger, seen }) => {
+            let (mut ledger, mut heard) = (ledger.clone(), observed.clone());
+            // No entry is waited for, however long ago the last one was.
+            ledger.last_stamp = ledger.last_stamp.map(|last| last.max(now.at));
+            let plan = |ledger: &Ledger, heard: &Observed| {
+                let ledger = Fact::Known { value: ledger.clone(), seen: *seen };
+                judged(&Situation { ledger: &ledger, observed: heard, ..situation })
+            };
+            let mut planned = plan(&ledger, &heard);
+            for _ in 0..BEFORE_ANYTHING {
+                if !pretend(&planned.decision, &mut ledger, &mut heard) {
+                    break;
+                }
+                planned = plan(&ledger, &heard);
+            }
+            only_observed(planned)
+        }
+        (Mode::Act, _) | (Mode::Observe, Fact::Unknown(_)) => judged(&situation),
+    }
+}
+
+/// Fences and acquaintances that come before anything else: two of each at most, as each makes the next one needless.
+const BEFORE_ANYTHING: usize = 4;
+
+/// Takes a fence for heard, or a node for met. False where the decision is another one.
+fn pretend(decision: &Decision, ledger: &mut Ledger, heard: &mut Observed) -> bool {
+    match decision {
+        Decision::Fence(orders) => {
+            for order in orders {
+                if let Some(Fact::Known { value, .. }) = heard.nodes.get_mut(&order.node.name).map(|facts| &mut facts.memory) {
+                    value.fence = Some(order.entry.place.clone());
+                }
+            }
+            true
+        }
+        Decision::Meet(ids) => {
+            ledger.apply(&Event::Met(ids.clone()), Stamp::Unknown);
+            true
+        }
+        Decision::Converged
+        | Decision::Wait(..)
+        | Decision::Open(_)
+        | Decision::Cancel(_)
+        | Decision::Perform(_)
+        | Decision::Close { .. }
+        | Decision::Hold(_) => false,
+    }
+}
+
+/// What an observer says of a plan that it will not carry out.
+fn only_observed(mut plan: Plan) -> Plan {
+    if plan.decision != Decision::Converged {
+        plan.report.next = format!("nothing, as this controller only observes; one that acts: {}", plan.report.next);
+        plan.report.blocked_by.push("this controller only observes (run --observe)".to_owned());
+    }
+    plan
+}
+
+/// Plans, and lets the laws judge the plan: they were written apart from the planner.
+fn judged(situation: &Situation<'_>) -> Plan {
+    let mut plan = planner::plan(situation);
+    if let Err(violations) = drydock_laws::check(situation, &plan)
         && let Some(first) = violations.first()
     {
-        warn!(cluster = %wanted.desired.cluster, law = %first.law, what = %first.what, decision = ?plan.decision, "a law forbids the next step");
+        let cluster = &situation.desired.cluster;
+        warn!(%cluster, law = %first.law, what = %first.what, decision = ?plan.decision, "a law forbids the next step");
         let hold = HoldReason::Law { id: first.law.to_string(), what: first.what.clone() };
         plan.report.next = hold.way_out();
         plan.report.next_at = None;

@@ -66,6 +66,11 @@ impl Pace {
         self.pacing.breath
     }
 
+    /// After something went well: the next error is the first one again.
+    pub fn well(&mut self) {
+        self.slowing.reset();
+    }
+
     /// After an error.
     pub fn slower(&mut self) -> Millis {
         let next = self.slowing.next_backoff().unwrap_or(MOST);

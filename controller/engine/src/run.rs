@@ -94,6 +94,7 @@ async fn tend<W: World>(world: &Arc<W>, options: &Options, stop: &mut watch::Rec
     let end = loop {
         let pause = match world.source().read().await {
             Ok(fleet) => {
+                pace.well();
                 if last.as_ref() != Some(&fleet) {
                     note(&fleet);
                     for (name, wanted) in &fleet.clusters {

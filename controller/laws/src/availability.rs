@@ -182,7 +182,7 @@ pub(crate) fn s15(case: &Case<'_>) -> Found {
         let mut roles = room.roles_mib.clone();
         roles.sort_unstable_by(|a, b| b.cmp(a));
         // The largest role first. One plan that works is enough, and none of these ways finds all of them.
-        let ways: [fn(&mut [u64], u64) -> Option<&mut u64>; 3] = [
+        let ways: [Way; 3] = [
             |free, role| free.iter_mut().filter(|f| **f >= role).max(),
             |free, role| free.iter_mut().filter(|f| **f >= role).min(),
             |free, role| free.iter_mut().find(|f| **f >= role),
@@ -195,8 +195,11 @@ pub(crate) fn s15(case: &Case<'_>) -> Found {
     found
 }
 
+/// Where the next role goes, of what is free on each node.
+type Way = fn(&mut [u64], u64) -> Option<&mut u64>;
+
 /// The first role that finds no room when each is placed by `way`, in MiB.
-fn without_room(roles: &[u64], mut free: Vec<u64>, way: fn(&mut [u64], u64) -> Option<&mut u64>) -> Option<u64> {
+fn without_room(roles: &[u64], mut free: Vec<u64>, way: Way) -> Option<u64> {
     for role in roles {
         match way(&mut free, *role) {
             Some(room) => *room -= role,

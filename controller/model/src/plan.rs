@@ -113,7 +113,10 @@ impl Decision {
                 Some(node) => format!("Wait/{}/{node}", on.kind()),
                 None => format!("Wait/{}", on.kind()),
             },
-            Decision::Hold(why) => format!("Hold/{}", why.kind()),
+            Decision::Hold(why) => match why.node() {
+                Some(node) => format!("Hold/{}/{node}", why.kind()),
+                None => format!("Hold/{}", why.kind()),
+            },
             Decision::Fence(_) => "Fence".to_owned(),
             Decision::Meet(_) => "Meet".to_owned(),
             Decision::Open(_) => "Open".to_owned(),

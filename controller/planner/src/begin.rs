@@ -72,7 +72,7 @@ fn began_inside(eye: &Eye<'_>) -> bool {
 }
 
 /// Rule 13: every member answers for itself, is who the ledger knows, tells its clock, and carries our fence.
-fn everybody_answers(eye: &Eye<'_>) -> Result<(), No> {
+pub(crate) fn everybody_answers(eye: &Eye<'_>) -> Result<(), No> {
     for name in eye.named() {
         let facts = eye.node(name);
         let id = eye.need(name, "identity", &facts.id)?;

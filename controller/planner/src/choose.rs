@@ -236,6 +236,7 @@ fn next(eye: &Eye<'_>, candidates: &[NodeName]) -> Result<Option<NodeName>, No> 
 /// Writing the values disturbs nobody, and is done inside the window all the same: nothing of ours happens outside.
 fn write_registry(eye: &Eye<'_>, node: &NodeName) -> Result<Decision, No> {
     begin::window(eye, Purpose::Registry)?;
+    begin::everybody_answers(eye)?;
     let id = eye.need(node, "identity", &eye.node(node).id)?;
     eye.memory(node)?;
     Ok(Decision::Open(eye.intent(Step::WriteRegistry, Purpose::Registry, id, false)))

@@ -31,10 +31,12 @@ mod way;
 pub use clock::{FRESH, clock_apart, stamp};
 pub use storage::{own_damage_only, settled};
 
+use drydock_model::ids::NodeName;
 use drydock_model::ledger::{Ledger, Outcome};
 use drydock_model::observed::NodeFacts;
 use drydock_model::order::Order;
 use drydock_model::plan::{Decision, HoldReason, Plan, Recheck, Remote, Situation, WaitingOn};
+use drydock_model::time::Millis;
 use eye::Eye;
 
 /// The next step for one cluster, and what is said of it.
@@ -108,8 +110,25 @@ fn identities(eye: &Eye<'_>) -> Option<Decision> {
 /// Every answering node hears of our claim, and of what it owes, before anything else is asked of it (rules 13 and 22).
 /// A node that is out and lost fence and marker together gets both back (rule 17).
 fn tombstones_and_fences(eye: &Eye<'_>) -> Option<Decision> {
-    let orders: Vec<Order> = eye.named().filter_map(|name| fence_for(eye, eye.node(name))).collect();
+    // A node that something was begun on is never passed over: what is asked of it next, and what is said of it, stands on its fence.
+    let begun = |name: &&NodeName| {
+        eye.ledger.out.as_ref().is_some_and(|out| out.node.name == **name)
+            || eye.ledger.open.as_ref().is_some_and(|i| i.node.name == **name)
+    };
+    let stuck = stuck(eye);
+    let orders: Vec<Order> = eye.named().filter(|name| !stuck || begun(name)).filter_map(|name| fence_for(eye, eye.node(name))).collect();
     (!orders.is_empty()).then_some(Decision::Fence(orders))
+}
+
+/// How long fences are sent and nothing else comes of it before every other look passes them over: one that never lands must hide neither what is waited
+/// for nor a node that is out.
+const FENCES_ALONE: Millis = Millis::minutes(5);
+
+/// Whether fences have been all there was for long, and it is the turn of something else.
+fn stuck(eye: &Eye<'_>) -> bool {
+    const TURN: i64 = 120_000;
+    let quiet = eye.ledger.last_stamp.is_some_and(|last| eye.now().since(last) > FENCES_ALONE);
+    quiet && eye.now().0.rem_euclid(2 * TURN) < TURN
 }
 
 fn fence_for(eye: &Eye<'_>, facts: &NodeFacts) -> Option<Order> {

@@ -44,7 +44,7 @@ fn node(eye: &Eye<'_>, name: &NodeName, decision: &Decision) -> NodeReport {
         return said(NodePhase::Gone, format!("declared gone: {reason}"));
     }
     if let Decision::Hold(why) = decision
-        && about(why) == Some(name)
+        && why.node() == Some(name)
     {
         let phase = if matches!(why, drydock_model::plan::HoldReason::NodeFailed { .. }) { NodePhase::Failed } else { NodePhase::Held };
         return said(phase, why.to_string());
@@ -92,31 +92,6 @@ fn node(eye: &Eye<'_>, name: &NodeName, decision: &Decision) -> NodeReport {
             }
             Some(_) | None => said(NodePhase::Pending, "waits for its turn".to_owned()),
         },
-    }
-}
-
-fn about(why: &drydock_model::plan::HoldReason) -> Option<&NodeName> {
-    use drydock_model::plan::HoldReason as H;
-    match why {
-        H::NodeReplaced { node }
-        | H::PersonHasNode { node }
-        | H::LedgerRewound { node, .. }
-        | H::NodeFailed { node, .. }
-        | H::NodeSilent { node, .. }
-        | H::StepOverdue { node, .. }
-        | H::StorageStalled { node, .. }
-        | H::NewerThanDesired { node, .. }
-        | H::NoRoute { node, .. }
-        | H::DiskSpace { node, .. }
-        | H::OtherCluster { node }
-        | H::OtherClaim { node, .. } => Some(node),
-        H::TooManyFailed { .. }
-        | H::MembersDiffer { .. }
-        | H::NoWindowFits { .. }
-        | H::StatusTouched { .. }
-        | H::MixedReleases { .. }
-        | H::SingleNode
-        | H::Law { .. } => None,
     }
 }
 

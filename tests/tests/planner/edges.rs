@@ -181,3 +181,31 @@ fn a_persons_word_does_not_turn_a_committed_node_back() {
     case.desired.suspend = Some(Suspend { reason: "a freeze".to_owned(), until: None });
     assert!(matches!(case.decide(), Decision::Open(Intent { step: Step::Restart, .. })), "forward: {}", case.says());
 }
+
+#[test]
+fn a_fence_that_never_lands_on_another_node_does_not_keep_a_node_out() {
+    let mut case = Case::out();
+    case.ledger.out.as_mut().expect("out").returning = true;
+    case.ledger.last_stamp = Some(NOON);
+    case.memory(3).fence = None;
+    assert!(matches!(case.decide(), Decision::Fence(_)), "{}", case.says());
+    let back = (0..12).any(|_| {
+        case.pass(Millis::minutes(1));
+        matches!(case.decide(), Decision::Open(Intent { step: Step::Return, .. }))
+    });
+    assert!(back, "{}", case.says());
+}
+
+#[test]
+fn a_fence_that_never_lands_does_not_hide_what_is_waited_for() {
+    let mut case = four();
+    case.ledger.last_stamp = Some(NOON);
+    case.memory(3).fence = None;
+    assert!(matches!(case.decide(), Decision::Fence(_)), "{}", case.says());
+    let mut said = std::collections::BTreeSet::new();
+    for _ in 0..12 {
+        case.pass(Millis::minutes(1));
+        said.insert(case.decide().state());
+    }
+    assert_eq!(said.into_iter().collect::<Vec<_>>(), ["Fence", "Wait/Answer/N03"]);
+}

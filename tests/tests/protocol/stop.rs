@@ -151,9 +151,25 @@ fn rule_28_an_observer_only_looks_and_writes_status() {
     }
     let ledger = sim.ledger();
     assert_eq!((ledger.open, ledger.known.len()), (None, 0));
-    assert_eq!(ledger.since.map(|(state, _)| state.starts_with("Observe/")), Some(true), "and says what would be done");
+    assert_eq!(ledger.since.map(|(state, _)| state).as_deref(), Some("Observe/Open"), "and says what would be done, were it not for it");
     let written = sim.branch.commits().len();
     assert!(written <= 4, "{written} commits for a cluster in which nothing changes");
+}
+
+#[test]
+fn rule_28_an_observer_says_converged_of_what_is_and_held_of_what_is() {
+    use drydock_engine::ports::{Store, TakeOver, World};
+    let mut sim = Sim::quick(14);
+    assert_eq!(sim.run(20_000), drydock_tests::sim::Ended::Converged);
+    let ports = ports(&sim);
+    now(ports.store().claim(TakeOver::Yes)).expect("fine");
+    let mut memory = Memory::default();
+    let mut look = |sim: &Sim| now(lap(&ports, &sim.wanted, Mode::Observe, None, &mut memory)).plan.expect("planned");
+    assert_eq!(look(&sim).decision, Decision::Converged, "no node has heard of this claim, and none ever will");
+    sim.merge("2222222222222222222222222222222222222222", |desired| desired.target.version = drydock_model::desired::Version::V22H2);
+    let plan = look(&sim);
+    assert!(matches!(plan.decision, Decision::Hold(_)), "{:?}", plan.decision);
+    assert!(plan.report.blocked_by.iter().any(|b| b.contains("only observes")), "{:?}", plan.report.blocked_by);
 }
 
 fn ports(sim: &Sim) -> drydock_lab::sim::SimWorld {

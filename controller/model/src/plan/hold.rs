@@ -226,6 +226,31 @@ impl HoldReason {
         }
     }
 
+    /// The one node that it is about, if it is about one.
+    pub fn node(&self) -> Option<&NodeName> {
+        match self {
+            HoldReason::NodeReplaced { node }
+            | HoldReason::PersonHasNode { node }
+            | HoldReason::LedgerRewound { node, .. }
+            | HoldReason::NodeFailed { node, .. }
+            | HoldReason::NodeSilent { node, .. }
+            | HoldReason::StepOverdue { node, .. }
+            | HoldReason::StorageStalled { node, .. }
+            | HoldReason::NewerThanDesired { node, .. }
+            | HoldReason::NoRoute { node, .. }
+            | HoldReason::DiskSpace { node, .. }
+            | HoldReason::OtherCluster { node }
+            | HoldReason::OtherClaim { node, .. } => Some(node),
+            HoldReason::TooManyFailed { .. }
+            | HoldReason::MembersDiffer { .. }
+            | HoldReason::NoWindowFits { .. }
+            | HoldReason::StatusTouched { .. }
+            | HoldReason::MixedReleases { .. }
+            | HoldReason::SingleNode
+            | HoldReason::Law { .. } => None,
+        }
+    }
+
     /// One word that names the kind, for conditions and transitions.
     pub fn kind(&self) -> &'static str {
         match self {

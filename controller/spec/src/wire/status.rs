@@ -199,6 +199,8 @@ impl ClusterStatus {
 
 /// Characters of one text; what does not fit on three lines of a terminal is not read at night, and is in the facts.
 const MOST: usize = 300;
+/// Characters of a way out: what a person is told to do is never cut, whatever the names in it.
+const MOST_WAY: usize = 1_200;
 /// Lines of a diagnostic.
 const MOST_LINES: usize = 30;
 
@@ -259,7 +261,7 @@ fn hold(facts: &Facts) -> Option<Hold> {
         Decision::Hold(why) => Some(Hold {
             reason: why.kind().to_owned(),
             message: one_line(&why.to_string(), MOST),
-            way_out: one_line(&why.way_out(), MOST),
+            way_out: one_line(&why.way_out(), MOST_WAY),
             contact: given(&desired.contact),
             change: given(&desired.change),
         }),
