@@ -5,6 +5,7 @@ use crate::args;
 use crate::exit::{Exit, Failure};
 use drydock_git::limits::{self, Limits};
 use drydock_git::{Access, KeyFrom, Mirror, Oid, RefName, Remote, TokenFrom, Trouble};
+use drydock_spec::wire::ROOT_FILE;
 use drydock_spec::wire::config::{DESIRED_BRANCH, STATUS_BRANCH};
 use drydock_spec::{StatusHome, parse_fleet, tree};
 use std::path::{Path, PathBuf};
@@ -102,6 +103,12 @@ impl Place {
 
     /// The status branch's newest commit, or why there is none.
     pub fn tip(&self) -> Result<Oid, Failure> {
+        if let Some(tip) = self.status
+            && self.status_mirror().identity(tip, ROOT_FILE).is_ok_and(|root| root.is_none())
+        {
+            let what = format!("{} of {} is no status branch: it has no {ROOT_FILE}", self.branch, self.status_mirror().remote());
+            return Err(Failure::new(Exit::Usage, what, "check --status-branch, and spec.status in fleet.yaml"));
+        }
         self.status.ok_or_else(|| {
             let what = format!("{} has no status branch {}", self.status_mirror().remote(), self.branch);
             Failure::new(
@@ -137,6 +144,7 @@ fn fetch(mirror: &mut Mirror, names: &[RefName; 2]) -> Result<Seen, Failure> {
             | Trouble::TimedOut { .. }
             | Trouble::Server { .. }
             | Trouble::NoSuchPath(_)
+            | Trouble::NotARepository(_)
             | Trouble::RemoteDamaged { .. }
     );
     if away && (desired.is_some() || status.is_some()) {

@@ -286,6 +286,20 @@ fn history_tells_whose_key_signed_and_finds_what_nobody_known_did() {
 }
 
 #[test]
+fn a_branch_that_is_no_status_branch_is_not_taken_for_an_empty_one() {
+    check(
+        &World::with(&sample::opening()),
+        "status --status-branch main",
+        expect![[r#"
+        --- standard error
+        drydock: main of DIR/fleet.git/ is no status branch: it has no controller.yaml
+          check --status-branch, and spec.status in fleet.yaml
+        --- exit 2
+    "#]],
+    );
+}
+
+#[test]
 fn without_a_status_branch_there_is_a_way_on() {
     check(
         &World::bare(),

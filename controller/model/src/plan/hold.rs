@@ -209,7 +209,9 @@ impl HoldReason {
             }
             HoldReason::DiskSpace { .. } => "Free the space; Drydock goes on by itself.".to_owned(),
             HoldReason::MembersDiffer { .. } => "Make spec.nodes name exactly the cluster's members.".to_owned(),
-            HoldReason::OtherCluster { .. } => "Make spec.nodes name the members of one cluster.".to_owned(),
+            HoldReason::OtherCluster { node } => format!(
+                "Make spec.nodes name the members of one cluster. Where they do, because {node} was evicted and added again, or the cluster was made anew: drydock node retry {node} --reason TEXT."
+            ),
             HoldReason::NoWindowFits { .. } => "Make a maintenance window longer, or begin it earlier.".to_owned(),
             HoldReason::StatusTouched { commit } => {
                 format!("Read the commit. If it is harmless: drydock accept --status {commit} --reason TEXT.")

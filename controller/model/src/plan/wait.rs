@@ -111,7 +111,7 @@ pub enum WaitingOn {
         /// By how much.
         by: Millis,
     },
-    /// The run's `stopAfter` has passed; the nodes that are left need a new change or a longer one.
+    /// The run's `stopAfter` has passed; the nodes that are left need a longer one, or another release.
     StopAfter,
     /// A restart is pending or servicing is at work on a node that is in service.
     Servicing {
@@ -149,7 +149,7 @@ impl fmt::Display for WaitingOn {
             WaitingOn::StopFile(words) => write!(f, "the stop file beside the controller: {words}"),
             WaitingOn::StopMark { node, words } => write!(f, "the stop mark on {node}: {words}"),
             WaitingOn::Clocks { by } => write!(f, "the clocks: the controller's and the nodes' differ by {by}"),
-            WaitingOn::StopAfter => f.write_str("a new change: stopAfter has passed since the first node was begun"),
+            WaitingOn::StopAfter => f.write_str("a longer run.stopAfter, or another release: it has passed since the first node was begun"),
             WaitingOn::Servicing { node } => write!(f, "{node}, where a restart is pending or servicing is at work"),
         }
     }
