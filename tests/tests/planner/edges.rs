@@ -18,6 +18,15 @@ fn windows(windows: &[(&str, u64)], exclusions: Vec<Exclusion>) -> Windows {
     Windows::new(windows.iter().map(|(schedule, hours)| window(schedule, *hours)).collect(), exclusions).expect("windows")
 }
 
+/// N01 in the middle of its restart, in the boot in which it committed.
+fn committed(consumed: Phase, phase: CommitPhase) -> Case {
+    let (mut case, restart) = Case::restarting();
+    case.consume(1, &restart.entry.place, consumed);
+    let target = case.desired.target;
+    case.memory(1).commit = Some(Commit { target, attempt: 1, phase, boot: "boot-1".parse().expect("fine") });
+    case
+}
+
 /// Noon is on a Sunday.
 #[test]
 fn windows_that_touch_are_one() {
@@ -147,10 +156,7 @@ fn a_refused_return_is_tried_again_for_ever_and_more_and_more_slowly() {
 
 #[test]
 fn a_node_that_lands_on_a_newer_release_is_brought_back_and_then_told() {
-    let (mut case, restart) = Case::restarting();
-    let target = case.desired.target;
-    case.consume(1, &restart.entry.place, Phase::Ended);
-    case.memory(1).commit = Some(Commit { target, attempt: 1, phase: CommitPhase::Restarting, boot: "boot-1".parse().expect("fine") });
+    let mut case = committed(Phase::Ended, CommitPhase::Restarting);
     case.node(1).boot = known(Boot { id: "another".parse().expect("fine"), up: Millis::minutes(5) });
     case.node(1).build = known("26100.4061".parse().expect("fine"));
     let Decision::Close { outcome, .. } = case.decide() else { panic!("{}", case.says()) };
@@ -170,10 +176,7 @@ fn registry_values_are_not_written_on_a_node_that_is_no_longer_named() {
 
 #[test]
 fn a_persons_word_does_not_turn_a_committed_node_back() {
-    let (mut case, restart) = Case::restarting();
-    let target = case.desired.target;
-    case.consume(1, &restart.entry.place, Phase::Started);
-    case.memory(1).commit = Some(Commit { target, attempt: 1, phase: CommitPhase::Committed, boot: "boot-1".parse().expect("fine") });
+    let mut case = committed(Phase::Started, CommitPhase::Committed);
     value(&mut case.node(1).setup).pending = true;
     case.close(Outcome::Failed(Failure::NoEffect));
     case.write(&Event::Word(Word::Retry { node: name(1), reason: "look again".to_owned() }));

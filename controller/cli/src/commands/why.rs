@@ -9,7 +9,7 @@ use crate::output::Paint;
 use crate::place::{Place, usual_base};
 use drydock_spec::wire::condition::{ConditionKind, Truth};
 use drydock_spec::wire::message::short;
-use drydock_spec::wire::status::{ClusterStatus, Node};
+use drydock_spec::wire::status::{ClusterStatus, Node, is_of_a_file};
 use drydock_spec::wire::{instant, one_line};
 
 /// Characters of a line.
@@ -76,7 +76,7 @@ fn todo(status: &ClusterStatus) -> String {
     let is = |kind| status.status.conditions.iter().find(|c| c.kind == kind && c.status == Truth::True);
     match (&status.status.hold, &status.status.problem) {
         (Some(hold), _) => return hold.way_out.clone(),
-        (None, Some(file)) if file.starts_with("error[") => {
+        (None, Some(problem)) if is_of_a_file(problem) => {
             return "mend the file in a pull request; drydock validate shows the same before merging".to_owned();
         }
         (None, Some(_)) => return "what keeps the newest revision out stands below, with the way out".to_owned(),

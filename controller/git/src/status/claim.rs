@@ -33,8 +33,8 @@ struct Survey {
     accepted: BTreeMap<ClusterName, Oid>,
     /// Words that no entry of their cluster has taken in yet, oldest first.
     words: Vec<Said>,
-    /// Revisions that entries after the last `accept` of a revision serve.
-    served: BTreeSet<Revision>,
+    /// Revisions that entries after the last `accept` of a revision serve; none where nobody said it.
+    served: Option<BTreeSet<Revision>>,
 }
 
 impl Survey {
@@ -188,7 +188,7 @@ impl Keeper {
         }
         self.name_folders(head).map_err(|e| broken(e.to_string()))?;
         let mut words: Vec<Said> = Vec::new();
-        let mut served: BTreeSet<Revision> = BTreeSet::new();
+        let mut served: Option<BTreeSet<Revision>> = None;
         let mut accepted_from: BTreeMap<ClusterName, Oid> = BTreeMap::new();
         let mut commits = self.mirror.walk(head, Some(base), WALK).map_err(|e| broken(e.to_string()))?.commits;
         commits.reverse();
@@ -205,11 +205,11 @@ impl Keeper {
                     }
                 }
                 if matches!(said, Said::Accept { .. }) {
-                    served.clear();
+                    served = Some(BTreeSet::new());
                 }
                 words.push(said);
             } else if self.mirror.verify(commit, &self.controllers).is_ok() {
-                if words.iter().any(|said| matches!(said, Said::Accept { .. })) {
+                if let Some(served) = &mut served {
                     served.extend(serves(&facts.message));
                 }
                 // An entry has taken in every word to its cluster that came before it.
@@ -293,7 +293,7 @@ impl Keeper {
             }
         }
         survey.words.iter().for_each(|said| self.hear(said));
-        self.share(|shared| shared.served = survey.served.iter().cloned().collect());
+        self.share(|shared| shared.served = survey.served.iter().flatten().cloned().collect());
         Ok(())
     }
 }

@@ -276,12 +276,16 @@ fn hold(facts: &Facts) -> Option<Hold> {
     }
 }
 
+/// Whether a problem is one of a file, by the checker's mark, and not of the whole branch or of a file that is gone.
+pub fn is_of_a_file(problem: &str) -> bool {
+    problem.starts_with("error[")
+}
+
 fn next_action(facts: &Facts) -> NextAction {
     let report = &facts.report;
     let mut blocked_by: Vec<String> = report.blocked_by.iter().map(|b| one_line(b, MOST)).collect();
     if let Some(problem) = &facts.wanted.problem {
-        // Of a file, by the checker's mark, or of the whole branch.
-        let what = if problem.starts_with("error[") { "the newest file: " } else { "" };
+        let what = if is_of_a_file(problem) { "the newest file: " } else { "" };
         blocked_by.push(one_line(&format!("{what}{}", condition::first_line(problem)), MOST));
     }
     NextAction { what: one_line(&report.next, MOST), at: report.next_at.map(rfc3339), blocked_by }
