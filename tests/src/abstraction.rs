@@ -291,6 +291,8 @@ impl Model {
             | HoldReason::MembersDiffer { .. }
             | HoldReason::OtherCluster { .. }
             | HoldReason::NoWindowFits { .. }
+            | HoldReason::GoneIsMember { .. }
+            | HoldReason::StopAfter { .. }
             | HoldReason::StatusTouched { .. }
             | HoldReason::MixedReleases { .. }
             | HoldReason::SingleNode

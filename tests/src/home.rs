@@ -9,7 +9,7 @@ use drydock_model::fact::{Fact, Gap};
 use drydock_model::ids::{ClusterName, EntryId, Epoch, NodeId, Place, Revision};
 use drydock_model::ledger::{Event, Intent, Ledger};
 use drydock_model::observed::{ClusterFacts, Observed};
-use drydock_model::plan::{Decision, Recheck, Report, WaitingOn, WindowReport};
+use drydock_model::plan::{Decision, HoldReason, Report, WindowReport};
 use drydock_model::step::{Purpose, Step};
 use drydock_model::time::{Millis, Span, Stamp, Timestamp};
 use drydock_spec::wire::words::{self, Said};
@@ -378,7 +378,7 @@ pub fn record(name: &str, events: Vec<Event>, at: Timestamp) -> Record {
         events,
         stamp: Stamp::At(at),
         at,
-        decision: Decision::Wait(WaitingOn::StopAfter, Recheck::Usual),
+        decision: Decision::Hold(HoldReason::SingleNode),
         report: Report {
             nodes: BTreeMap::new(),
             window: WindowReport::Always,

@@ -213,7 +213,6 @@ fn plausible(sim: &Sim, on: &WaitingOn, now: Timestamp, wrong: &mut Vec<String>)
         | WaitingOn::StopFile(_)
         | WaitingOn::StopMark { .. }
         | WaitingOn::Clocks { .. }
-        | WaitingOn::StopAfter
         | WaitingOn::Servicing { .. } => {}
     }
 }

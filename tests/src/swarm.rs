@@ -379,12 +379,14 @@ impl Run {
             }
             // These end by themselves when the machine does: the person looks, and lets time pass.
             HoldReason::NodeSilent { .. } | HoldReason::StepOverdue { .. } => self.time_passes(),
+            HoldReason::StopAfter { .. } => self.merge(|d| d.run.stop_after = None),
             // Not drawn: the count of words ends the run.
             HoldReason::NoRoute { .. }
             | HoldReason::DiskSpace { .. }
             | HoldReason::MembersDiffer { .. }
             | HoldReason::OtherCluster { .. }
             | HoldReason::NoWindowFits { .. }
+            | HoldReason::GoneIsMember { .. }
             | HoldReason::SingleNode
             | HoldReason::Law { .. } => {}
         }

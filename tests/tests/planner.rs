@@ -2,6 +2,8 @@
 
 #[path = "planner/edges.rs"]
 mod edges;
+#[path = "planner/others.rs"]
+mod others;
 
 use drydock_model::desired::*;
 use drydock_model::fact::{Fact, Gap};
@@ -340,6 +342,8 @@ fn a_restart_that_a_failed_attempt_left_pending_comes_before_the_next() {
     value(&mut case.node(1).setup).pending = false;
     check(&case, "close 1.ab12/11 Done");
     case.close(Outcome::Done);
+    check(&case, "wait for the next attempt on N01, at 2025-11-23T12:05:00Z");
+    case.pass(Millis::minutes(5));
     check(&case, "open Install of N01 for Upgrade at 1.ab12/16");
     assert_eq!(case.open().attempt, 2);
 }

@@ -20,6 +20,10 @@ pub(crate) fn s2(case: &Case<'_>) -> Found {
         if !storage.pool_healthy {
             found.push(format!("the pool is not healthy at the {}", doing.name()));
         }
+        // A list that came too early says nothing of any disk.
+        if storage.disks.is_empty() {
+            found.push(format!("no virtual disk is seen at the {}", doing.name()));
+        }
         for (disk, state) in &storage.disks {
             if *state != DiskState::Healthy {
                 found.push(format!("virtual disk {disk} is {state} at the {}", doing.name()));

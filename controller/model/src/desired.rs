@@ -183,6 +183,11 @@ pub enum Standing {
 }
 
 impl Target {
+    /// Whether a node has the target's release or a newer one, whatever its floor.
+    pub fn reached_by(&self, build: Build) -> bool {
+        build.family >= self.version.family()
+    }
+
     /// "On the target" means the target's own release family and at least its floor.
     pub fn standing(&self, build: Build) -> Standing {
         match build.family.cmp(&self.version.family()) {
@@ -309,7 +314,7 @@ pub enum FailbackMode {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunOptions {
-    /// Attempts after the first one, per node and step; 0 to 64.
+    /// Attempts after the first one, per node; 0 to 64.
     pub max_retries_per_node: u8,
     /// The run goes on while at most this many nodes have failed and are Up.
     pub max_failed_nodes: u8,

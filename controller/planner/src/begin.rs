@@ -7,16 +7,18 @@ use crate::storage::settled;
 use drydock_model::desired::{Standing, WorkloadPolicy};
 use drydock_model::fact::Gap;
 use drydock_model::ids::NodeName;
+use drydock_model::ledger::Attempts;
 use drydock_model::observed::{MemberState, Witness};
 use drydock_model::plan::{HoldReason, WaitingOn};
 use drydock_model::step::Purpose;
-use drydock_model::time::Millis;
+use drydock_model::time::{Millis, Timestamp};
 
 /// All guards to begin, cheapest to explain first.
 pub(crate) fn guards(eye: &Eye<'_>, node: &NodeName, purpose: Purpose) -> Result<(), No> {
     eye.confirmed()?;
     eye.stopped()?;
     window(eye, purpose)?;
+    eye.troubles.values().next().map_or(Ok(()), |why| Err(No::Hold(why.clone())))?;
     everybody_answers(eye)?;
     clocks(eye)?;
     members(eye)?;
@@ -120,6 +122,9 @@ pub(crate) fn members(eye: &Eye<'_>) -> Result<(), No> {
     let view = eye.view.as_ref().map_err(Clone::clone)?;
     let unnamed: Vec<NodeName> = view.members.keys().filter(|m| !eye.s.desired.nodes.contains(m)).cloned().collect();
     let missing: Vec<NodeName> = eye.named().filter(|n| !view.members.contains_key(*n)).cloned().collect();
+    if let Some(gone) = view.members.keys().find(|m| eye.ledger.gone.contains_key(*m)) {
+        return Err(HoldReason::GoneIsMember { node: gone.clone() }.into());
+    }
     if unnamed.is_empty() && missing.is_empty() { Ok(()) } else { Err(HoldReason::MembersDiffer { unnamed, missing }.into()) }
 }
 
@@ -165,6 +170,9 @@ pub(crate) fn quorum(eye: &Eye<'_>, node: &NodeName) -> Result<(), WaitingOn> {
         return no("the cluster says that it would lose quorum");
     }
     let storage = eye.storage()?;
+    if let Some(unseen) = view.members.keys().find(|member| storage.drives.get(*member).is_none_or(|drives| drives.total == 0)) {
+        return no(&format!("no drive of the pool is seen on {unseen}, so nobody can count them"));
+    }
     let total: u32 = storage.drives.values().map(|d| d.total).sum();
     let good: u32 = storage.drives.iter().filter(|(name, _)| *name != node).map(|(_, d)| d.good).sum();
     // A pool has no dynamic quorum: more than half of the drives, or half of them together with the tie-breaker (Microsoft: Understanding pool quorum).
@@ -198,6 +206,12 @@ fn room(eye: &Eye<'_>, node: &NodeName) -> Result<(), No> {
             Ok(())
         }
     }
+}
+
+/// When the next attempt may begin, after one that failed.
+pub(crate) fn next_attempt(attempts: &Attempts) -> Option<Timestamp> {
+    let last = attempts.last.as_ref().filter(|_| attempts.used() > 0)?;
+    Some(last.at.known()? + backoff(attempts.used()))
 }
 
 /// Time until the next attempt after `used` failed ones: five minutes, doubling, at most an hour.

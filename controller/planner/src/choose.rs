@@ -45,7 +45,6 @@ fn recheck(on: &WaitingOn) -> Recheck {
         | WaitingOn::StopFile(_)
         | WaitingOn::StopMark { .. }
         | WaitingOn::Clocks { .. }
-        | WaitingOn::StopAfter
         | WaitingOn::Servicing { .. } => Recheck::Usual,
     }
 }
@@ -65,9 +64,10 @@ fn answer(eye: &Eye<'_>) -> Result<Decision, No> {
     }
     eye.stopped()?;
     eye.confirmed()?;
-    if eye.s.desired.nodes.len() < 2 {
+    if eye.named().count() < 2 {
         return Err(HoldReason::SingleNode.into());
     }
+    begin::members(eye)?;
     for name in &below {
         prepared(eye, name)?;
     }
@@ -194,7 +194,7 @@ fn failures(eye: &Eye<'_>, below: &[NodeName], unready: &[(NodeName, Registry)])
 
 fn stop_after(eye: &Eye<'_>) -> Result<(), No> {
     let (Some(limit), Some((target, began))) = (eye.s.desired.run.stop_after, eye.ledger.run_began) else { return Ok(()) };
-    if target == eye.s.desired.target && eye.age(began) >= limit { Err(WaitingOn::StopAfter.into()) } else { Ok(()) }
+    if target == eye.s.desired.target && eye.age(began) >= limit { Err(HoldReason::StopAfter { limit }.into()) } else { Ok(()) }
 }
 
 /// The candidate whose turn it is: as listed, else fewest roles first, the node that answers the cluster's questions last. Those that wait for their
@@ -205,9 +205,7 @@ fn next(eye: &Eye<'_>, candidates: &[NodeName]) -> Result<Option<NodeName>, No> 
     for name in candidates {
         let id = eye.need(name, "identity", &eye.node(name).id)?;
         let attempts = eye.ledger.attempts_of(id, eye.s.desired.target);
-        let until =
-            attempts.last.as_ref().filter(|_| attempts.used() > 0).and_then(|l| l.at.known()).map(|t| t + begin::backoff(attempts.used()));
-        match until {
+        match begin::next_attempt(&attempts) {
             Some(until) if eye.now() < until => {
                 waiting = waiting.or(Some(WaitingOn::Backoff { node: name.clone(), until }));
             }
@@ -238,6 +236,5 @@ fn write_registry(eye: &Eye<'_>, node: &NodeName) -> Result<Decision, No> {
     begin::window(eye, Purpose::Registry)?;
     begin::everybody_answers(eye)?;
     let id = eye.need(node, "identity", &eye.node(node).id)?;
-    eye.memory(node)?;
     Ok(Decision::Open(eye.intent(Step::WriteRegistry, Purpose::Registry, id, false)))
 }

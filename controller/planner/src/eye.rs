@@ -3,7 +3,7 @@
 use crate::clock::FRESH;
 use drydock_model::desired::{Standing, Version};
 use drydock_model::fact::{Fact, Gap};
-use drydock_model::ids::{EntryId, NodeId, NodeName, Place};
+use drydock_model::ids::{ClusterId, EntryId, NodeId, NodeName, Place};
 use drydock_model::ledger::{Intent, Ledger};
 use drydock_model::observed::{Member, MemberState, Memory, NodeFacts, Storage, View, Witness};
 use drydock_model::order::{Expect, Order, Work};
@@ -11,6 +11,7 @@ use drydock_model::paths::paths_to;
 use drydock_model::plan::{HoldReason, Remote, Situation, WaitingOn};
 use drydock_model::step::{Purpose, Step};
 use drydock_model::time::{Millis, Stamp, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 /// A situation whose ledger is known.
@@ -19,6 +20,8 @@ pub(crate) struct Eye<'a> {
     pub(crate) ledger: &'a Ledger,
     /// What the quorate side says, or why nobody can say it.
     pub(crate) view: Result<View, WaitingOn>,
+    /// Nodes that are not who the ledger knows, or remember what it does not. They are neither met nor fenced.
+    pub(crate) troubles: BTreeMap<NodeName, HoldReason>,
 }
 
 /// Why a guard says no: something that passes, or something that needs a person.
@@ -42,7 +45,8 @@ impl From<HoldReason> for No {
 
 impl<'a> Eye<'a> {
     pub(crate) fn new(s: &'a Situation<'a>, ledger: &'a Ledger) -> Eye<'a> {
-        let mut eye = Eye { s, ledger, view: Err(cluster_answer("members", Gap::NotAsked)) };
+        let mut eye = Eye { s, ledger, view: Err(cluster_answer("members", Gap::NotAsked)), troubles: BTreeMap::new() };
+        eye.troubles = eye.troubles();
         eye.view = eye.quorate_view();
         eye
     }
@@ -65,7 +69,8 @@ impl<'a> Eye<'a> {
     /// The value of a fact, if it is known and was read lately (S10).
     pub(crate) fn fresh<'f, T>(&self, fact: &'f Fact<T>) -> Result<&'f T, Gap> {
         match fact {
-            Fact::Known { value, seen } if self.now().since(seen.from) <= FRESH => Ok(value),
+            // A fact of the future is one that a clock which was set back left behind.
+            Fact::Known { value, seen } if self.now().distance(seen.from) <= FRESH => Ok(value),
             Fact::Known { .. } => Err(Gap::Stale),
             Fact::Unknown(gap) => Err(gap.clone()),
         }
@@ -96,6 +101,7 @@ impl<'a> Eye<'a> {
         let member = self.member(node)?;
         let not = |state: &str| Err(WaitingOn::NotUp { node: node.clone(), state: state.to_owned() });
         match member.state {
+            _ if self.ledger.gone.contains_key(node) => not("declared gone and still a member"),
             MemberState::Up if member.impaired => not("isolated or quarantined"),
             MemberState::Up if self.owes(node) => not("in debt of an answer to an order that may still arrive"),
             MemberState::Up => Ok(()),
@@ -106,9 +112,57 @@ impl<'a> Eye<'a> {
         }
     }
 
-    /// S1: every other node is Up.
+    /// S1: every other node is Up, and every other member, also one that nobody named or that a person declared gone.
     pub(crate) fn others_up(&self, node: &NodeName) -> Result<(), WaitingOn> {
-        self.named().filter(|other| *other != node).try_for_each(|other| self.up(other))
+        self.named().filter(|other| *other != node).try_for_each(|other| self.up(other))?;
+        self.unnamed_members().filter(|other| *other != node).try_for_each(|other| self.up(other))
+    }
+
+    fn unnamed_members(&self) -> impl Iterator<Item = &NodeName> {
+        let named: BTreeSet<&NodeName> = self.named().collect();
+        self.view.iter().flat_map(|view| view.members.keys()).filter(move |member| !named.contains(member))
+    }
+
+    /// Whether a node other than `node` is known to be missing, or to be another than it was.
+    pub(crate) fn other_missing(&self, node: &NodeName) -> bool {
+        self.troubles.keys().any(|other| other != node) || self.view.is_ok() && matches!(self.others_up(node), Err(WaitingOn::NotUp { .. }))
+    }
+
+    /// The nodes that the ledger does not know as they show themselves, each with what is wrong.
+    fn troubles(&self) -> BTreeMap<NodeName, HoldReason> {
+        let mut troubles = BTreeMap::new();
+        let out = self.ledger.out.as_ref().and_then(|out| self.node(&out.node.name).id.known());
+        let mut cluster: Option<&ClusterId> = out.map(|id| &id.cluster);
+        for name in self.named() {
+            let facts = self.node(name);
+            let trouble = facts.memory.known().and_then(|memory| self.rewound(name, memory));
+            let trouble = trouble.or_else(|| facts.id.known().and_then(|id| self.other(name, id, &mut cluster)));
+            troubles.extend(trouble.map(|why| (name.clone(), why)));
+        }
+        troubles
+    }
+
+    /// What a node remembers must be what the ledger knows (rule 26).
+    fn rewound(&self, name: &NodeName, memory: &Memory) -> Option<HoldReason> {
+        memory.fence.iter().chain(memory.consumed.iter().map(|c| &c.place)).find_map(|place| match self.ledger.knows(place) {
+            Some(true) => None,
+            Some(false) => Some(HoldReason::LedgerRewound { node: name.clone(), shows: place.clone() }),
+            None => Some(HoldReason::OtherClaim { node: name.clone(), shows: place.clone() }),
+        })
+    }
+
+    /// Another machine under a known name, or a member of another cluster than the first.
+    fn other(&self, name: &NodeName, id: &'a NodeId, cluster: &mut Option<&'a ClusterId>) -> Option<HoldReason> {
+        let replaced = || Some(HoldReason::NodeReplaced { node: name.clone() });
+        if id.name != *name {
+            return replaced();
+        }
+        match self.ledger.known.get(name) {
+            Some(known) if known.machine != id.machine => return replaced(),
+            Some(known) if known != id => return Some(HoldReason::OtherCluster { node: name.clone() }),
+            Some(_) | None => {}
+        }
+        (**cluster.get_or_insert(&id.cluster) != id.cluster).then(|| HoldReason::OtherCluster { node: name.clone() })
     }
 
     fn owes(&self, node: &NodeName) -> bool {
@@ -160,6 +214,12 @@ impl<'a> Eye<'a> {
     pub(crate) fn standing(&self, node: &NodeName) -> Result<Standing, WaitingOn> {
         let build = self.need(node, "build", &self.node(node).build)?;
         Ok(self.s.desired.target.standing(*build))
+    }
+
+    /// Whether a node runs the target's release or a newer one: nothing is installed there any more, whatever floor is asked for.
+    pub(crate) fn release_reached(&self, node: &NodeName) -> Result<bool, WaitingOn> {
+        let build = self.need(node, "build", &self.node(node).build)?;
+        Ok(self.s.desired.target.reached_by(*build))
     }
 
     /// What is still to do about a node's registry.
@@ -254,7 +314,9 @@ impl<'a> Eye<'a> {
     fn quorate_view(&self) -> Result<View, WaitingOn> {
         let mut views: Vec<(&NodeName, &View)> = Vec::new();
         let mut gap = None;
-        for name in self.named() {
+        // What a member of another cluster sees is no word on this one.
+        let foreign = |why: &HoldReason| matches!(why, HoldReason::OtherCluster { .. });
+        for name in self.named().filter(|name| !self.troubles.get(*name).is_some_and(foreign)) {
             match self.fresh(&self.node(name).view) {
                 Ok(view) => views.push((name, view)),
                 Err(why) => gap = Some(why),

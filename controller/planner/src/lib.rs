@@ -31,7 +31,7 @@ mod way;
 pub use clock::{FRESH, clock_apart, stamp};
 pub use storage::{own_damage_only, settled};
 
-use drydock_model::ids::NodeName;
+use drydock_model::ids::{NodeId, NodeName};
 use drydock_model::ledger::{Ledger, Outcome};
 use drydock_model::observed::NodeFacts;
 use drydock_model::order::Order;
@@ -52,7 +52,7 @@ fn decide(situation: &Situation<'_>) -> Decision {
         Err(gap) => return Decision::Wait(WaitingOn::Ledger(gap.clone()), Recheck::Usual),
     };
     let eye = Eye::new(situation, ledger);
-    let mut questions = [memories, identities, tombstones_and_fences, out, open_intent, settling, touched].into_iter();
+    let mut questions = [troubles, strangers, tombstones_and_fences, out, open_intent, settling, touched].into_iter();
     match questions.find_map(|question| question(&eye)) {
         // What waits for git waits for a person then.
         Some(waits @ Decision::Wait(WaitingOn::Remote(_), _)) => touched(&eye).unwrap_or(waits),
@@ -69,41 +69,18 @@ fn touched(eye: &Eye<'_>) -> Option<Decision> {
     }
 }
 
-/// What the nodes remember must be what the ledger knows (rule 26).
-fn memories(eye: &Eye<'_>) -> Option<Decision> {
-    for name in eye.named() {
-        let Some(memory) = eye.node(name).memory.known() else { continue };
-        for place in memory.fence.iter().chain(memory.consumed.iter().map(|c| &c.place)) {
-            match eye.ledger.knows(place) {
-                Some(true) => {}
-                Some(false) => return Some(Decision::Hold(HoldReason::LedgerRewound { node: name.clone(), shows: place.clone() })),
-                None => return Some(Decision::Hold(HoldReason::OtherClaim { node: name.clone(), shows: place.clone() })),
-            }
-        }
-    }
-    None
+/// A node that remembers what the ledger does not know (rule 26), and a name that another machine answers to, need a person. While a node is out, only
+/// what is wrong with that node is said at once: what is wrong with another brings it back first, and is said when it is.
+fn troubles(eye: &Eye<'_>) -> Option<Decision> {
+    let out = eye.ledger.out.as_ref().map(|out| &out.node.name);
+    let mut told = eye.troubles.iter().filter(|(name, _)| out.is_none_or(|out| out == *name));
+    told.next().map(|(_, why)| Decision::Hold(why.clone()))
 }
 
-/// A name alone is nobody: every node is written down when first met, and another machine under its name needs a person.
-fn identities(eye: &Eye<'_>) -> Option<Decision> {
-    let mut strangers = Vec::new();
-    let mut clusters = std::collections::BTreeSet::new();
-    for name in eye.named() {
-        let Some(id) = eye.node(name).id.known() else { continue };
-        if id.name != *name {
-            return Some(Decision::Hold(HoldReason::NodeReplaced { node: name.clone() }));
-        }
-        match eye.ledger.known.get(name) {
-            None => strangers.push(id.clone()),
-            Some(known) if known.machine != id.machine => return Some(Decision::Hold(HoldReason::NodeReplaced { node: name.clone() })),
-            Some(known) if known != id => return Some(Decision::Hold(HoldReason::OtherCluster { node: name.clone() })),
-            Some(_) => {}
-        }
-        clusters.insert(id.cluster.clone());
-        if clusters.len() > 1 {
-            return Some(Decision::Hold(HoldReason::OtherCluster { node: name.clone() }));
-        }
-    }
+/// A name alone is nobody: every node is written down when first met.
+fn strangers(eye: &Eye<'_>) -> Option<Decision> {
+    let unmet = eye.named().filter(|name| !eye.ledger.known.contains_key(*name) && !eye.troubles.contains_key(*name));
+    let strangers: Vec<NodeId> = unmet.filter_map(|name| eye.node(name).id.known().cloned()).collect();
     (!strangers.is_empty()).then_some(Decision::Meet(strangers))
 }
 
@@ -116,7 +93,8 @@ fn tombstones_and_fences(eye: &Eye<'_>) -> Option<Decision> {
             || eye.ledger.open.as_ref().is_some_and(|i| i.node.name == **name)
     };
     let stuck = stuck(eye);
-    let orders: Vec<Order> = eye.named().filter(|name| !stuck || begun(name)).filter_map(|name| fence_for(eye, eye.node(name))).collect();
+    let heard = |name: &&NodeName| !eye.troubles.contains_key(*name) && (!stuck || begun(name));
+    let orders: Vec<Order> = eye.named().filter(heard).filter_map(|name| fence_for(eye, eye.node(name))).collect();
     (!orders.is_empty()).then_some(Decision::Fence(orders))
 }
 
@@ -145,7 +123,12 @@ fn fence_for(eye: &Eye<'_>, facts: &NodeFacts) -> Option<Order> {
 }
 
 fn out(eye: &Eye<'_>) -> Option<Decision> {
-    eye.ledger.out.as_ref().map(|out| way::plan(eye, out))
+    let out = eye.ledger.out.as_ref()?;
+    let decision = way::plan(eye, out);
+    // A way back that stands still does not hide what is wrong with another node: that may be why.
+    let stands = matches!(decision, Decision::Hold(_) | Decision::Wait(WaitingOn::ClusterAnswer { .. }, _));
+    let mut others = eye.troubles.iter().filter(|(name, _)| **name != out.node.name);
+    others.next().filter(|_| stands).map(|(_, why)| Decision::Hold(why.clone())).or(Some(decision))
 }
 
 fn open_intent(eye: &Eye<'_>) -> Option<Decision> {

@@ -403,13 +403,13 @@ fn restart(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Verdict, D
     let build = eye.need(name, "build", &facts.build).map_err(soon)?;
     let setup = eye.need(name, "setup state", &facts.setup).map_err(soon)?;
     let boot = &eye.need(name, "boot", &facts.boot).map_err(soon)?.id;
-    let standing = intent.target.standing(*build);
-    if standing != Standing::Below {
+    if intent.target.reached_by(*build) {
         let service = eye.need(name, "cluster service", &facts.service).map_err(soon)?;
-        return Ok(match standing {
+        return Ok(match intent.target.standing(*build) {
             _ if *service != ClusterService::Running || setup.running => Verdict::Running(None),
             Standing::Above => Verdict::Failed(Failure::OtherRelease),
-            Standing::OnTarget | Standing::Below => Verdict::Done,
+            Standing::Below => Verdict::Failed(Failure::BelowMinimum),
+            Standing::OnTarget => Verdict::Done,
         });
     }
     let commit = memory.commit.as_ref().filter(|c| c.target == intent.target && c.attempt == intent.attempt);

@@ -6,7 +6,7 @@ use drydock_model::fact::Fact;
 use drydock_model::ids::NodeName;
 use drydock_model::ledger::Ledger;
 use drydock_model::paths::path;
-use drydock_model::plan::{Decision, Estimate, NodePhase, NodeReport, Recheck, Report, Situation, WaitingOn, WindowReport};
+use drydock_model::plan::{Decision, Estimate, HoldReason, NodePhase, NodeReport, Recheck, Report, Situation, WaitingOn, WindowReport};
 use drydock_model::step::{Purpose, Step};
 use drydock_model::time::{Millis, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +21,7 @@ pub(crate) fn report(s: &Situation<'_>, decision: &Decision) -> Report {
         report.nodes = s.desired.nodes.iter().map(|name| (name.clone(), node(&eye, name, decision))).collect();
         report.estimate = estimate(&eye, window);
         report.warnings.extend(warn_after(&eye));
+        report.warnings.extend(after_the_way_back(&eye, decision));
     } else {
         let unknown = || NodeReport { build: None, phase: NodePhase::Unknown, detail: "the ledger could not be read".to_owned() };
         report.nodes = s.desired.nodes.iter().map(|name| (name.clone(), unknown())).collect();
@@ -46,8 +47,11 @@ fn node(eye: &Eye<'_>, name: &NodeName, decision: &Decision) -> NodeReport {
     if let Decision::Hold(why) = decision
         && why.node() == Some(name)
     {
-        let phase = if matches!(why, drydock_model::plan::HoldReason::NodeFailed { .. }) { NodePhase::Failed } else { NodePhase::Held };
+        let phase = if matches!(why, HoldReason::NodeFailed { .. }) { NodePhase::Failed } else { NodePhase::Held };
         return said(phase, why.to_string());
+    }
+    if let Some(why) = eye.troubles.get(name) {
+        return said(NodePhase::Held, why.to_string());
     }
     if let Some(intent) = eye.ledger.open.as_ref().filter(|i| i.node.name == *name) {
         let phase = if intent.step == Step::Settle {
@@ -159,6 +163,12 @@ fn warnings(s: &Situation<'_>) -> Vec<String> {
     let texts: BTreeSet<&str> =
         from.iter().filter_map(|v| path(*v, s.desired.target.version)).flat_map(|p| p.warnings.iter().copied()).collect();
     texts.into_iter().map(str::to_owned).collect()
+}
+
+/// What needs a person as soon as the node that is out is back.
+fn after_the_way_back(eye: &Eye<'_>, decision: &Decision) -> Vec<String> {
+    let told = |why: &&HoldReason| !matches!(decision, Decision::Hold(said) if said == *why);
+    eye.troubles.values().filter(told).map(|why| format!("{why}. {}", why.way_out())).collect()
 }
 
 fn warn_after(eye: &Eye<'_>) -> Option<String> {

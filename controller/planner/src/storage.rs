@@ -6,6 +6,10 @@ use drydock_model::observed::{DiskState, JobState, Storage};
 
 /// Whether everything has healed: every disk healthy, no job, no drive in maintenance mode. Says what has not.
 pub fn settled(storage: &Storage) -> Result<(), String> {
+    // Every pool of Storage Spaces Direct has one, if only for its own performance history: an empty list is an answer that came too early.
+    if storage.disks.is_empty() {
+        return Err("no virtual disk is seen".to_owned());
+    }
     for (name, state) in &storage.disks {
         match state {
             DiskState::Healthy => {}

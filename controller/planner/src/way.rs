@@ -5,7 +5,7 @@ use crate::begin;
 use crate::eye::{Eye, Registry};
 use crate::open;
 use crate::storage::own_damage_only;
-use drydock_model::desired::{Overrun, Standing};
+use drydock_model::desired::Overrun;
 use drydock_model::fact::{Fact, Gap};
 use drydock_model::ids::{NodeId, NodeName};
 use drydock_model::ledger::{Abandoned, Intent, Ledger, Out};
@@ -70,7 +70,7 @@ fn next(eye: &Eye<'_>, out: &Out) -> Result<Decision, Decision> {
             Registry::Effective | Registry::AwaitsRestart => Step::Reboot,
         },
         // On the target, or on a release that is newer: it is brought back, and what is wrong with it is said once it is in service.
-        Purpose::Upgrade if eye.standing(name).map_err(soon)? != Standing::Below => Step::Return,
+        Purpose::Upgrade if eye.release_reached(name).map_err(soon)? => Step::Return,
         Purpose::Upgrade if staged(eye, out) => Step::Restart,
         // A failed attempt may leave one behind, and an installation is refused while it is there (domain.md section 3).
         Purpose::Upgrade if setup.pending => Step::Reboot,
@@ -80,6 +80,7 @@ fn next(eye: &Eye<'_>, out: &Out) -> Result<Decision, Decision> {
         Step::Return => open(eye, Step::Return, out, false),
         Step::Install => {
             carry_on(eye, name, Step::Install)?;
+            backed_off(eye, out)?;
             open(eye, Step::Install, out, false)
         }
         Step::Reboot | Step::Restart => {
@@ -88,6 +89,27 @@ fn next(eye: &Eye<'_>, out: &Out) -> Result<Decision, Decision> {
         }
         Step::WriteRegistry | Step::Vacate | Step::Settle => unreachable!("not a step of a node that is out"),
     }
+}
+
+/// After a failed attempt a node that is out is given the same time as one in service: what failed may pass.
+fn backed_off(eye: &Eye<'_>, out: &Out) -> Result<(), Decision> {
+    let node = &out.node;
+    match begin::next_attempt(&eye.ledger.attempts_of(node, eye.s.desired.target)) {
+        Some(until) if eye.now() < until => Err(Decision::Wait(WaitingOn::Backoff { node: node.name.clone(), until }, Recheck::At(until))),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Whether one more attempt would outlast the window: the time that was counted when the node was taken is used up by the one that failed.
+fn no_time_for_another(eye: &Eye<'_>, out: &Out) -> bool {
+    let attempts = eye.ledger.attempts_of(&out.node, eye.s.desired.target);
+    let between = attempts.used() > 0 && attempts.installed != Some(attempts.number);
+    let maintenance = &eye.s.desired.maintenance;
+    if out.purpose != Purpose::Upgrade || !between || maintenance.overrun == Overrun::Finish {
+        return false;
+    }
+    let needed = eye.s.desired.node_budget(Purpose::Upgrade);
+    maintenance.windows.open_span(eye.now()).is_none_or(|open| open.closes.is_some_and(|closes| closes.since(eye.now()) < needed))
 }
 
 /// Whether this node has waited for the status branch, or for a person's word on it, longer than it should stay out.
@@ -191,8 +213,7 @@ pub(crate) fn beyond<'m>(eye: &Eye<'_>, name: &NodeName, memory: &'m Memory) -> 
         return None;
     }
     let facts = eye.node(name);
-    let build = facts.build.known()?;
-    if commit.target.standing(*build) != Standing::Below {
+    if commit.target.reached_by(*facts.build.known()?) {
         return None;
     }
     let same_boot = facts.boot.known().is_some_and(|b| b.id == commit.boot);
@@ -216,6 +237,9 @@ pub(crate) fn wants_back(eye: &Eye<'_>, out: &Out) -> Option<Abandoned> {
     if eye.s.desired.maintenance.overrun == Overrun::Stop && eye.s.desired.maintenance.windows.open_span(eye.now()).is_none() {
         return Some(Abandoned::WindowClosed);
     }
+    if no_time_for_another(eye, out) {
+        return Some(Abandoned::WindowClosed);
+    }
     if eye.ledger.last.as_ref().is_some_and(|last| last.node == out.node && last.target != eye.s.desired.target) {
         return Some(Abandoned::SpecChanged);
     }
@@ -236,10 +260,8 @@ pub(crate) fn wants_back(eye: &Eye<'_>, out: &Out) -> Option<Abandoned> {
         return Some(Abandoned::GuardFailed);
     }
     // Only what is known to be wrong brings a node back: over what is unknown it waits.
-    let other_down =
-        eye.view.is_ok() && eye.named().filter(|other| *other != name).any(|other| matches!(eye.up(other), Err(WaitingOn::NotUp { .. })));
     let foreign_damage = eye.storage().is_ok_and(|s| own_damage_only(s, name).is_err());
-    (other_down || foreign_damage).then_some(Abandoned::GuardFailed)
+    (eye.other_missing(name) || foreign_damage).then_some(Abandoned::GuardFailed)
 }
 
 /// What the node keeps of its worker is damaged, so nobody can tell how far that came.

@@ -272,7 +272,7 @@ pub enum OverrunShape {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RunShape {
-    /// Attempts after the first one, per node and step. 3 when left out.
+    /// Attempts after the first one, per node. 3 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 64))]
     pub max_retries_per_node: Option<u8>,
@@ -408,7 +408,7 @@ pub struct DefaultMaintenanceShape {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DefaultRunShape {
-    /// Attempts after the first one, per node and step.
+    /// Attempts after the first one, per node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 64))]
     pub max_retries_per_node: Option<u8>,

@@ -117,6 +117,8 @@ pub enum Failure {
     ValuesLost,
     /// The node runs a newer release than the one that was asked for.
     OtherRelease,
+    /// The node runs the release that was asked for, in a build below `minimumBuild`.
+    BelowMinimum,
     /// It took no effect.
     NoEffect,
     /// It was ended by a Cancel.
@@ -134,6 +136,7 @@ impl fmt::Display for Failure {
             Failure::RolledBack => f.write_str("the node came back on its old build"),
             Failure::StillPending => f.write_str("a restart is pending still"),
             Failure::ValuesLost => f.write_str("the registry values were lost in the restart"),
+            Failure::BelowMinimum => f.write_str("the node runs the release asked for, and a build below minimumBuild"),
             Failure::OtherRelease => f.write_str("the node runs a newer release than the one asked for"),
             Failure::NoEffect => f.write_str("it took no effect"),
             Failure::Cancelled => f.write_str("it was cancelled"),

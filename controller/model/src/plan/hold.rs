@@ -93,6 +93,11 @@ pub enum HoldReason {
         /// Named nodes that are no members.
         missing: Vec<NodeName>,
     },
+    /// A node that a person declared gone is a member of the cluster still.
+    GoneIsMember {
+        /// Which node.
+        node: NodeName,
+    },
     /// Nodes belong to different clusters.
     OtherCluster {
         /// Which node.
@@ -104,6 +109,11 @@ pub enum HoldReason {
         needed: Millis,
         /// The longest window.
         longest: Millis,
+    },
+    /// The run's `stopAfter` has passed since its first node was begun.
+    StopAfter {
+        /// What was allowed.
+        limit: Millis,
     },
     /// Somebody else wrote to this cluster's part of the status branch.
     StatusTouched {
@@ -155,10 +165,12 @@ impl fmt::Display for HoldReason {
             HoldReason::MembersDiffer { missing, .. } => {
                 write!(f, "the desired state names nodes that are not members of the cluster: {}", list(missing))
             }
+            HoldReason::GoneIsMember { node } => write!(f, "{node} was declared gone and is still a member of the cluster"),
             HoldReason::OtherCluster { node } => write!(f, "{node} belongs to another cluster"),
             HoldReason::NoWindowFits { needed, longest } => {
                 write!(f, "one node needs {needed}, and the longest maintenance window lasts {longest}")
             }
+            HoldReason::StopAfter { limit } => write!(f, "the run began more than {limit} ago (stopAfter)"),
             HoldReason::StatusTouched { commit } => write!(f, "commit {commit} of the status branch was not written by this controller"),
             HoldReason::OtherClaim { node, shows } => write!(f, "{node} remembers {shows}, of another claim with our number"),
             HoldReason::MixedReleases { releases } => {
@@ -209,10 +221,16 @@ impl HoldReason {
             }
             HoldReason::DiskSpace { .. } => "Free the space; Drydock goes on by itself.".to_owned(),
             HoldReason::MembersDiffer { .. } => "Make spec.nodes name exactly the cluster's members.".to_owned(),
+            HoldReason::GoneIsMember { node } => format!(
+                "Evict it (Remove-ClusterNode -Name {node}), then take it out of spec.nodes. If it has come back after all: drydock node retry {node} --reason TEXT."
+            ),
             HoldReason::OtherCluster { node } => format!(
                 "Make spec.nodes name the members of one cluster. Where they do, because {node} was evicted and added again, or the cluster was made anew: drydock node retry {node} --reason TEXT."
             ),
             HoldReason::NoWindowFits { .. } => "Make a maintenance window longer, or begin it earlier.".to_owned(),
+            HoldReason::StopAfter { .. } => {
+                "See why it took so long; then make run.stopAfter longer, or take it out. Asking for another release begins another run.".to_owned()
+            }
             HoldReason::StatusTouched { commit } => {
                 format!("Read the commit. If it is harmless: drydock accept --status {commit} --reason TEXT.")
             }
@@ -241,11 +259,13 @@ impl HoldReason {
             | HoldReason::NewerThanDesired { node, .. }
             | HoldReason::NoRoute { node, .. }
             | HoldReason::DiskSpace { node, .. }
+            | HoldReason::GoneIsMember { node }
             | HoldReason::OtherCluster { node }
             | HoldReason::OtherClaim { node, .. } => Some(node),
             HoldReason::TooManyFailed { .. }
             | HoldReason::MembersDiffer { .. }
             | HoldReason::NoWindowFits { .. }
+            | HoldReason::StopAfter { .. }
             | HoldReason::StatusTouched { .. }
             | HoldReason::MixedReleases { .. }
             | HoldReason::SingleNode
@@ -268,8 +288,10 @@ impl HoldReason {
             HoldReason::NoRoute { .. } => "NoRoute",
             HoldReason::DiskSpace { .. } => "DiskSpace",
             HoldReason::MembersDiffer { .. } => "MembersDiffer",
+            HoldReason::GoneIsMember { .. } => "GoneIsMember",
             HoldReason::OtherCluster { .. } => "OtherCluster",
             HoldReason::NoWindowFits { .. } => "NoWindowFits",
+            HoldReason::StopAfter { .. } => "StopAfter",
             HoldReason::StatusTouched { .. } => "StatusTouched",
             HoldReason::OtherClaim { .. } => "OtherClaim",
             HoldReason::MixedReleases { .. } => "MixedReleases",

@@ -111,8 +111,6 @@ pub enum WaitingOn {
         /// By how much.
         by: Millis,
     },
-    /// The run's `stopAfter` has passed; the nodes that are left need a longer one, or another release.
-    StopAfter,
     /// A restart is pending or servicing is at work on a node that is in service.
     Servicing {
         /// Which node.
@@ -149,7 +147,6 @@ impl fmt::Display for WaitingOn {
             WaitingOn::StopFile(words) => write!(f, "the stop file beside the controller: {words}"),
             WaitingOn::StopMark { node, words } => write!(f, "the stop mark on {node}: {words}"),
             WaitingOn::Clocks { by } => write!(f, "the clocks: the controller's and the nodes' differ by {by}"),
-            WaitingOn::StopAfter => f.write_str("a longer run.stopAfter, or another release: it has passed since the first node was begun"),
             WaitingOn::Servicing { node } => write!(f, "{node}, where a restart is pending or servicing is at work"),
         }
     }
@@ -177,7 +174,6 @@ impl WaitingOn {
             WaitingOn::StopFile(_) => "StopFile",
             WaitingOn::StopMark { .. } => "StopMark",
             WaitingOn::Clocks { .. } => "Clocks",
-            WaitingOn::StopAfter => "StopAfter",
             WaitingOn::Servicing { .. } => "Servicing",
         }
     }
@@ -203,8 +199,7 @@ impl WaitingOn {
             | WaitingOn::RolesRunning { .. }
             | WaitingOn::Suspended { .. }
             | WaitingOn::StopFile(_)
-            | WaitingOn::Clocks { .. }
-            | WaitingOn::StopAfter => None,
+            | WaitingOn::Clocks { .. } => None,
         }
     }
 }

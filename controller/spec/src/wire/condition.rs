@@ -207,7 +207,7 @@ fn outlook(facts: &Facts) -> Option<Answer> {
 
 fn waits(on: &WaitingOn) -> Outlook {
     match on {
-        WaitingOn::Suspended { .. } | WaitingOn::StopFile(_) | WaitingOn::StopMark { .. } | WaitingOn::StopAfter => Outlook::Halted,
+        WaitingOn::Suspended { .. } | WaitingOn::StopFile(_) | WaitingOn::StopMark { .. } => Outlook::Halted,
         WaitingOn::WindowOpens(None) | WaitingOn::WindowTooShort { opens: None, .. } | WaitingOn::RolesRunning { .. } => Outlook::Stalled,
         WaitingOn::Ledger(_)
         | WaitingOn::Remote(_)
@@ -279,6 +279,7 @@ fn fails_preflight(why: &HoldReason) -> bool {
         | HoldReason::MembersDiffer { .. }
         | HoldReason::OtherCluster { .. }
         | HoldReason::NoWindowFits { .. }
+        | HoldReason::GoneIsMember { .. }
         | HoldReason::MixedReleases { .. }
         | HoldReason::SingleNode => true,
         HoldReason::NodeReplaced { .. }
@@ -289,6 +290,7 @@ fn fails_preflight(why: &HoldReason) -> bool {
         | HoldReason::NodeSilent { .. }
         | HoldReason::StepOverdue { .. }
         | HoldReason::StorageStalled { .. }
+        | HoldReason::StopAfter { .. }
         | HoldReason::StatusTouched { .. }
         | HoldReason::OtherClaim { .. }
         | HoldReason::Law { .. } => false,
