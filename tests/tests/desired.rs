@@ -398,6 +398,76 @@ fn a_bad_fleet_file_leaves_the_last_good_defaults_in_force_for_everybody() {
     assert!(stage.fleet().clusters.values().all(|wanted| wanted.problem.is_none()));
 }
 
+/// A source that starts now, on a status branch that remembers these.
+fn started(stage: &Stage, remembered: &[&Arc<Wanted>]) -> Arc<Fleet> {
+    let shared = Arc::new(Mutex::new(Shared::default()));
+    let wanted = remembered.iter().map(|wanted| (wanted.desired.cluster.clone(), Arc::clone(wanted)));
+    shared.lock().expect("fine").wanted.extend(wanted);
+    let (anew, _line) = source(&stage.remotes, &shared, "another folder");
+    wait(anew.read()).expect("fine")
+}
+
+const FREEZE: &str = "  exclusions:\n    - start: 2026-12-20T00:00:00Z\n      end: 2027-01-03T00:00:00Z\n      reason: Christmas\n";
+
+#[test]
+fn a_controller_that_starts_with_a_bad_fleet_file_goes_on_with_what_the_status_branch_remembers() {
+    let (stage, first) = Stage::new();
+    let frozen = stage.commit(Some(first), &[("fleet.yaml", What::File(format!("{FLEET}{FREEZE}")))]);
+    let before = stage.wanted("alpha");
+    assert_eq!(before.desired.maintenance.windows.exclusions().len(), 1);
+    let whole = file("alpha", "A", "24H2").replace("spec:\n", "spec:\n  connection:\n    transport: Lab\n");
+    let changes = [("fleet.yaml", What::File("kind: Flet\n".to_owned())), ("clusters/alpha.yaml", What::File(whole))];
+    stage.commit(Some(frozen), &changes);
+    let fleet = started(&stage, &[&before]);
+    let alpha = &fleet.clusters[&cluster("alpha")];
+    assert_eq!(alpha.desired, before.desired, "without the fleet's freezes no file of a cluster counts");
+    assert!(alpha.problem.as_ref().is_some_and(|p| p.contains("fleet.yaml")), "{:?}", alpha.problem);
+    assert!(!fleet.clusters.contains_key(&cluster("beta")), "a cluster that nobody remembers is not begun under unknown defaults");
+}
+
+#[test]
+fn what_the_fleet_freezes_holds_for_a_cluster_that_is_held_at_an_earlier_file() {
+    let (stage, first) = Stage::new();
+    let before = stage.wanted("alpha");
+    let bad = stage.commit(Some(first), &[("clusters/alpha.yaml", What::File("kind: Cluster\n".to_owned()))]);
+    let suspend = "  suspend:\n    reason: an outage\n";
+    stage.commit(Some(bad), &[("fleet.yaml", What::File(format!("{FLEET}{FREEZE}{suspend}")))]);
+    for fleet in [stage.fleet(), started(&stage, &[&before])] {
+        let alpha = &fleet.clusters[&cluster("alpha")].desired;
+        assert_eq!(alpha.suspend.as_ref().map(|s| s.reason.as_str()), Some("an outage"));
+        assert_eq!(alpha.maintenance.windows.exclusions().len(), 1);
+        assert_eq!(alpha.target, before.desired.target);
+    }
+}
+
+#[test]
+fn a_file_goes_on_describing_the_cluster_that_it_described_first() {
+    let (stage, first) = Stage::new();
+    let before = stage.wanted("alpha");
+    stage.commit(Some(first), &[("clusters/alpha.yaml", What::File(file("gamma", "A", "24H2")))]);
+    for fleet in [stage.fleet(), started(&stage, &[&before])] {
+        assert!(!fleet.clusters.contains_key(&cluster("gamma")));
+        let alpha = &fleet.clusters[&cluster("alpha")];
+        assert_eq!(alpha.desired.target, before.desired.target);
+        let problem = alpha.problem.as_deref().expect("told");
+        assert!(problem.contains("this file describes the cluster alpha, and would describe gamma now"), "{problem}");
+    }
+}
+
+#[test]
+fn a_cluster_that_names_anothers_machine_by_mistake_stays_and_the_other_one_too() {
+    let (stage, first) = Stage::new();
+    let (alpha, beta) = (stage.wanted("alpha"), stage.wanted("beta"));
+    // Its path comes first, and it is the one that changed.
+    stage.commit(Some(first), &[("clusters/alpha.yaml", What::File(file("alpha", "B", "23H2")))]);
+    for fleet in [stage.fleet(), started(&stage, &[&alpha, &beta])] {
+        let there = |name| &fleet.clusters[&cluster(name)];
+        assert_eq!((&there("alpha").desired.nodes, &there("beta").desired.nodes), (&alpha.desired.nodes, &beta.desired.nodes));
+        assert!(there("alpha").problem.is_some(), "who changed is told");
+        assert!(there("beta").problem.is_none(), "{:?}", there("beta").problem);
+    }
+}
+
 #[test]
 fn a_new_file_cannot_take_another_clusters_name() {
     let (stage, first) = Stage::new();

@@ -1,12 +1,17 @@
 //! Upgrades in simulation, judged by what the lab knows.
 
-use drydock_engine::ports::Wanted;
-use drydock_lab::Durations;
-use drydock_lab::sim::BranchWrite;
+use drydock_engine::lap::Mode;
+use drydock_engine::pace::Pacing;
+use drydock_engine::ports::{Fleet, TakeOver, Wanted};
+use drydock_engine::run::{End, Options, run};
+use drydock_lab::sim::{Branch, BranchWrite, SimClock, SimClusters, SimSource, SimStore, SimWorld, Sleep};
+use drydock_lab::{Durations, Lab};
 use drydock_model::desired::Suspend;
 use drydock_model::time::Millis;
+use drydock_tests::home::{BEGIN, record};
 use drydock_tests::sim::{Ended, Sim};
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 #[test]
 fn a_calm_upgrade_of_four_nodes_converges_and_nothing_happens_twice() {
@@ -61,4 +66,42 @@ fn a_run_that_becomes_late_while_it_waits_for_one_thing_is_warned_of_once() {
     let Some(BranchWrite::Entry { record, .. }) = commits.last().map(|commit| &commit.write) else { panic!("no entry") };
     assert_eq!(record.report.warnings.last().map(String::as_str), Some("the run began more than 2d ago (warnAfter)"));
     assert_eq!(days(&mut sim, 3), waits + 1);
+}
+
+/// A controller that tends one cluster, told of each plan.
+fn life(watcher: impl Fn(&Wanted) + Send + Sync + 'static) -> End {
+    let lab = Arc::new(Mutex::new(Lab::new(1, BEGIN, Durations::real())));
+    let clock = SimClock::new(Arc::clone(&lab), Sleep::Drives, 1);
+    let wanted = record("c", Vec::new(), BEGIN).wanted;
+    let clusters = BTreeMap::from([(wanted.desired.cluster.clone(), Arc::clone(&wanted))]);
+    let fleet = Fleet { revision: wanted.revision.clone(), clusters, problems: Vec::new(), refused: None };
+    let world = SimWorld {
+        source: SimSource::new(fleet),
+        store: Arc::new(SimStore::new(Branch::new(), "north", clock.clone())),
+        clusters: SimClusters::new(lab, clock.clone()),
+        clock,
+    };
+    let (tell, told) = tokio::sync::watch::channel(false);
+    let options = Options {
+        mode: Mode::Act,
+        take_over: TakeOver::No,
+        probes: 1,
+        pacing: Pacing::default(),
+        poll: Millis::minutes(1),
+        stop_file: Arc::new(|| None),
+        watcher: Arc::new(move |wanted, _| {
+            watcher(wanted);
+            tell.send_replace(true);
+        }),
+    };
+    // The sleeps of this clock take no time and give nobody a turn: the cluster's task has a thread of its own.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().expect("a runtime");
+    runtime.block_on(run(Arc::new(world), options, told))
+}
+
+#[test]
+fn a_cluster_whose_task_breaks_off_ends_the_controller_so_that_it_is_started_again() {
+    assert_eq!(life(|_| {}), End::Stopped { unpushed: None });
+    let ended = life(|wanted| panic!("a fault while {} is looked at", wanted.path));
+    assert!(matches!(&ended, End::Fault(what) if what.contains("panicked")), "{ended:?}");
 }

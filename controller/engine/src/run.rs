@@ -4,6 +4,7 @@ use crate::handling::{self, Handling};
 use crate::lap::{self, Memory, Mode, Then};
 use crate::pace::{Pace, Pacing, spread};
 use crate::ports::{Clock, Fleet, Source, Store, StoreError, TakeOver, Wanted, World};
+use drydock_model::desired::{Desired, Suspend};
 use drydock_model::ids::ClusterName;
 use drydock_model::plan::{Decision, Plan, Recheck};
 use drydock_model::time::Millis;
@@ -45,6 +46,8 @@ pub enum End {
     },
     /// Another controller holds the branch, or it must not be written by this version; its supervisor must not start it again.
     StoodDown(String),
+    /// A cluster's task broke off: a fault in Drydock itself. Started again, it goes on from git and from what the nodes show.
+    Fault(String),
 }
 
 /// Runs until `stop` turns true, or another controller takes over.
@@ -70,8 +73,9 @@ pub async fn run<W: World>(world: Arc<W>, options: Options, mut stop: watch::Rec
         }
     }
     let end = tend(&world, &options, &mut stop).await;
-    if let End::StoodDown(_) = end {
-        return end;
+    match &end {
+        End::StoodDown(_) | End::Fault(_) => return end,
+        End::Stopped { .. } => {}
     }
     match world.store().flush().await {
         Ok(()) => End::Stopped { unpushed: None },
@@ -97,6 +101,10 @@ async fn tend<W: World>(world: &Arc<W>, options: &Options, stop: &mut watch::Rec
                 pace.well();
                 if last.as_ref() != Some(&fleet) {
                     note(&fleet);
+                    // One that the fleet says nothing of any more is not left to itself: nothing is begun there, and what was begun is ended.
+                    for (_, task) in tasks.iter().filter(|(name, _)| !fleet.clusters.contains_key(*name)) {
+                        task.send_if_modified(forsaken);
+                    }
                     for (name, wanted) in &fleet.clusters {
                         match tasks.get(name) {
                             Some(task) => {
@@ -137,6 +145,8 @@ async fn tend<W: World>(world: &Arc<W>, options: &Options, stop: &mut watch::Rec
             biased;
             _ = stop.wait_for(|stop| *stop) => break End::Stopped { unpushed: None },
             Some(why) = stood_down.recv() => break End::StoodDown(why),
+            // A cluster whose task is gone would be tended by nobody, and nobody would be told.
+            Some(Err(broken)) = running.join_next() => break End::Fault(broken.to_string()),
             () = world.source().stirred() => {}
             () = world.clock().sleep(pause) => {}
         }
@@ -145,6 +155,16 @@ async fn tend<W: World>(world: &Arc<W>, options: &Options, stop: &mut watch::Rec
     drop(tasks);
     while running.join_next().await.is_some() {}
     end
+}
+
+/// Suspends a cluster that the fleet no longer speaks of; whether that is new.
+fn forsaken(wanted: &mut Arc<Wanted>) -> bool {
+    if wanted.desired.suspend.is_some() {
+        return false;
+    }
+    let suspend = Some(Suspend { reason: "the fleet does not speak of it any more".to_owned(), until: None });
+    *wanted = Arc::new(Wanted { desired: Arc::new(Desired { suspend, ..(*wanted.desired).clone() }), ..(**wanted).clone() });
+    true
 }
 
 fn note(fleet: &Fleet) {

@@ -11,7 +11,7 @@ use drydock_engine::ports::{Fleet, Source, SourceError, Wanted};
 use drydock_model::desired::{Desired, Suspend};
 use drydock_model::ids::{ClusterName, Revision};
 use drydock_spec::fleet::is_cluster_path;
-use drydock_spec::{ClusterSpec, Diagnostic, Look, check_fleet, parse_cluster, parse_fleet, render};
+use drydock_spec::{ClusterSpec, Code, Diagnostic, Look, check_fleet, frozen, parse_cluster, parse_fleet, render};
 use git2::Oid;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,7 +36,8 @@ struct State {
     shared: Arc<Mutex<Shared>>,
     /// The revision in force.
     at: Option<Oid>,
-    fleet_file: drydock_spec::Fleet,
+    /// The last good one; nothing while no good one has been read. Then no cluster's file counts: its freezes and defaults are not known.
+    fleet_file: Option<drydock_spec::Fleet>,
     fleet_problem: Option<String>,
     files: BTreeMap<String, File>,
     current: Option<Arc<Fleet>>,
@@ -75,7 +76,7 @@ impl GitSource {
             branch,
             shared,
             at: None,
-            fleet_file: drydock_spec::Fleet::default(),
+            fleet_file: None,
             fleet_problem: None,
             files: BTreeMap::new(),
             current: None,
@@ -258,11 +259,12 @@ impl State {
         Ok(())
     }
 
-    /// A bad fleet file leaves the last good one in force, for every cluster.
+    /// A bad fleet file leaves the last good one in force, for every cluster. Where this process has read no good one, what the status branch remembers of
+    /// each cluster is in force.
     fn take_fleet(&mut self, head: Oid) {
         let bytes = match self.mirror.identity(head, FLEET_FILE) {
             Ok(None) => {
-                (self.fleet_file, self.fleet_problem) = (drydock_spec::Fleet::default(), None);
+                (self.fleet_file, self.fleet_problem) = (Some(drydock_spec::Fleet::default()), None);
                 return;
             }
             Ok(Some(_)) => self.mirror.read(head, FLEET_FILE, FILE_MAX),
@@ -270,7 +272,7 @@ impl State {
         };
         match bytes {
             Ok(bytes) => match parse_fleet(FLEET_FILE, &bytes) {
-                Ok(fleet) => (self.fleet_file, self.fleet_problem) = (fleet, None),
+                Ok(fleet) => (self.fleet_file, self.fleet_problem) = (Some(fleet), None),
                 Err(problems) => self.fleet_problem = Some(printed(&problems, &bytes)),
             },
             Err(why) => self.fleet_problem = Some(why.to_string()),
@@ -294,9 +296,12 @@ impl State {
     /// Reads one file under the fleet's defaults in force.
     fn parse(&mut self, path: &str, head: Oid) {
         let Some(file) = self.files.get(path) else { return };
-        let read = match &file.bytes {
-            Ok(bytes) => parse_cluster(path, bytes, &self.fleet_file).map_err(|problems| printed(&problems, bytes)),
-            Err(why) => Err(why.clone()),
+        let read = match (&file.bytes, &self.fleet_file) {
+            (Ok(bytes), Some(fleet)) => parse_cluster(path, bytes, fleet)
+                .and_then(|spec| self.keeps_its_cluster(file, spec))
+                .map_err(|problems| printed(&problems, bytes)),
+            (Ok(_), None) => Err(self.fleet_problem.clone().unwrap_or_else(|| format!("{FLEET_FILE} has not been read yet"))),
+            (Err(why), _) => Err(why.clone()),
         };
         let mut file = file.clone();
         match read {
@@ -313,12 +318,28 @@ impl State {
         self.files.insert(path.to_owned(), file);
     }
 
+    /// A file goes on describing the cluster that it described first: under another name nobody would look after the old one's nodes, and both would
+    /// write to one place of the status branch.
+    fn keeps_its_cluster(&self, file: &File, spec: ClusterSpec) -> Result<ClusterSpec, Vec<Diagnostic>> {
+        let was = file.good.clone().or_else(|| self.seeded(&spec.path));
+        match was.map(|was| was.desired.cluster.clone()).filter(|was| *was != spec.desired.cluster) {
+            None => Ok(spec),
+            Some(was) => {
+                let message = format!("this file describes the cluster {was}, and would describe {} now", spec.desired.cluster);
+                let problem = Diagnostic::error(Code::DuplicateCluster, &spec.path, spec.places.name.clone(), message);
+                Err(vec![
+                    problem.hint(format!("write the other cluster into a file of its own, and delete this one when {was} is no more")),
+                ])
+            }
+        }
+    }
+
     /// What all files together say.
     fn fleet(&self, head: Oid) -> Fleet {
         // Those that were accepted before come first, so that a new file cannot take what is another cluster's.
         let mut specs: Vec<&ClusterSpec> =
             self.files.values().filter(|file| !file.removed()).filter_map(|file| file.spec.as_deref()).collect();
-        specs.sort_by_key(|spec| !self.accepted_before(spec));
+        specs.sort_by_key(|spec| self.accepted_before(spec));
         let clashes = check_fleet(specs);
         let mut clusters: BTreeMap<ClusterName, Arc<Wanted>> = BTreeMap::new();
         let mut problems: Vec<String> = self.fleet_problem.iter().cloned().collect();
@@ -334,7 +355,7 @@ impl State {
             problems.extend(problem.clone());
             let good = match (&file.good, &problem) {
                 // A file that clashes with an earlier one is no cluster of its own, unless it was one before.
-                (Some(good), Some(_)) if !clash.is_empty() => self.before(&good.desired.cluster, path),
+                (Some(good), Some(_)) if !clash.is_empty() => self.before(&good.desired.cluster, path).or_else(|| self.seeded(path)),
                 (Some(good), _) => Some(Arc::clone(good)),
                 (None, _) => self.seeded(path),
             };
@@ -342,25 +363,29 @@ impl State {
             // What is wrong with the fleet's own file keeps the newest defaults and freezes from every cluster.
             let held = match problem.or_else(|| self.fleet_problem.clone()) {
                 None => good,
-                Some(problem) => Arc::new(held(&good, problem, file.removed())),
+                Some(problem) => Arc::new(self.held(&good, problem, file.removed())),
             };
             clusters.entry(held.desired.cluster.clone()).or_insert(held);
         }
         // What the status branch knows and no file names any more: the way back of a node that is out goes on.
         for (name, wanted) in self.share(|shared| shared.wanted.clone()) {
             if !clusters.contains_key(&name) && !self.files.contains_key(&wanted.path) {
-                clusters.insert(name, Arc::new(held(&wanted, format!("{}: {DELETED}", wanted.path), true)));
+                clusters.insert(name, Arc::new(self.held(&wanted, format!("{}: {DELETED}", wanted.path), true)));
             }
         }
         Fleet { revision: revision(head), clusters, problems, refused: None }
     }
 
-    /// Whether a cluster was described by this very file before.
-    fn accepted_before(&self, spec: &ClusterSpec) -> bool {
+    /// How old a cluster's claim to its name and machines is.
+    fn accepted_before(&self, spec: &ClusterSpec) -> Seniority {
         let cluster = &spec.desired.cluster;
-        let known = |wanted: &Arc<Wanted>| wanted.path == spec.path;
-        self.current.as_ref().and_then(|fleet| fleet.clusters.get(cluster)).is_some_and(known)
-            || self.share(|shared| shared.wanted.get(cluster).is_some_and(known))
+        let current = self.current.as_ref().and_then(|fleet| fleet.clusters.get(cluster)).cloned();
+        let was = current.or_else(|| self.share(|shared| shared.wanted.get(cluster).cloned()));
+        match was.filter(|was| was.path == spec.path) {
+            Some(was) if was.desired.nodes == spec.desired.nodes && was.connection == spec.connection => Seniority::AsItWas,
+            Some(_) => Seniority::Changed,
+            None => Seniority::New,
+        }
     }
 
     fn before(&self, cluster: &ClusterName, path: &str) -> Option<Arc<Wanted>> {
@@ -372,9 +397,30 @@ impl State {
         self.share(|shared| shared.wanted.values().find(|wanted| wanted.path == path).cloned())
     }
 
+    /// The last good spec, with the problem of the newest file beside it; what the fleet's file freezes holds for it too. Of a cluster whose file is gone
+    /// nothing new is begun.
+    fn held(&self, good: &Wanted, problem: String, removed: bool) -> Wanted {
+        let mut desired: Desired = self.fleet_file.as_ref().map_or_else(|| (*good.desired).clone(), |fleet| frozen(&good.desired, fleet));
+        if removed {
+            desired.suspend = Some(Suspend { reason: "its file was removed from the fleet".to_owned(), until: None });
+        }
+        Wanted { desired: Arc::new(desired), problem: Some(problem), ..good.clone() }
+    }
+
     fn share<T>(&self, work: impl FnOnce(&mut Shared) -> T) -> T {
         work(&mut self.shared.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Whose claim counts where two clusters name one thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Seniority {
+    /// Described by this very file before, with the same machines.
+    AsItWas,
+    /// Described by this very file before, with others.
+    Changed,
+    /// Not known before.
+    New,
 }
 
 fn wanted(path: &str, spec: &ClusterSpec, revision: Revision) -> Wanted {
@@ -386,17 +432,6 @@ fn wanted(path: &str, spec: &ClusterSpec, revision: Revision) -> Wanted {
         problem: None,
         warnings: spec.warnings.iter().map(|w| w.message.clone()).collect(),
     }
-}
-
-/// The last good spec, with the problem of the newest file beside it. Of a cluster whose file is gone nothing new is begun.
-fn held(good: &Wanted, problem: String, removed: bool) -> Wanted {
-    let desired: Desired = (*good.desired).clone();
-    let suspend = if removed {
-        Some(Suspend { reason: "its file was removed from the fleet".to_owned(), until: None })
-    } else {
-        desired.suspend.clone()
-    };
-    Wanted { desired: Arc::new(Desired { suspend, ..desired }), problem: Some(problem), ..good.clone() }
 }
 
 fn printed(problems: &[Diagnostic], bytes: &[u8]) -> String {

@@ -21,6 +21,10 @@ pub(super) fn run(args: &Run, context: &mut Context) -> Result<Exit, Failure> {
             let todo = "they are kept in the state folder; nothing was done to a node for them, and the next run looks at the nodes anew";
             Err(Failure::new(Exit::Unreachable, format!("stopped, and not everything is on the status branch: {why}"), todo))
         }
+        End::Fault(what) => {
+            let todo = "please report it with the lines above; started again, it goes on from git and from what the nodes show";
+            Err(Failure::new(Exit::Fault, format!("the task of a cluster broke off: {what}"), todo))
+        }
         End::StoodDown(why) => {
             Err(Failure::new(Exit::StoodDown, why, "run one controller for a status branch; --take-over takes it from one that is stopped"))
         }

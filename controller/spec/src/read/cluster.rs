@@ -276,6 +276,26 @@ fn labels(field: Option<&Field>, problems: &mut Problems) -> BTreeMap<String, St
     labels
 }
 
+/// The same desired state with what the fleet's file freezes now: a cluster that is held at an earlier reading of its own file is kept still by today's
+/// `suspend` and exclusions all the same. Where they are more than one cluster may have, it is suspended.
+pub fn frozen(desired: &Desired, fleet: &Fleet) -> Desired {
+    let windows = &desired.maintenance.windows;
+    let new: Vec<_> = fleet.exclusions.iter().filter(|e| !windows.exclusions().contains(e)).cloned().collect();
+    let mut frozen = desired.clone();
+    frozen.suspend = longer(frozen.suspend, fleet.suspend.clone());
+    if new.is_empty() {
+        return frozen;
+    }
+    match Windows::new(windows.recurring().to_vec(), windows.exclusions().iter().cloned().chain(new).collect()) {
+        Ok(windows) => frozen.maintenance.windows = windows,
+        Err(why) => {
+            let reason = format!("the fleet's exclusions cannot be added to this cluster's: {why}");
+            frozen.suspend = longer(frozen.suspend, Some(Suspend { reason, until: None }));
+        }
+    }
+    frozen
+}
+
 /// Of two suspensions the one that lasts longer: neither may end the other.
 fn longer(own: Option<Suspend>, fleets: Option<Suspend>) -> Option<Suspend> {
     match (own, fleets) {
