@@ -34,6 +34,11 @@ pub struct TestClock {
 }
 
 impl TestClock {
+    /// It is set.
+    pub fn set(&self, to: Timestamp) {
+        self.now.store(to.0, Ordering::SeqCst);
+    }
+
     /// Time passes.
     pub fn pass(&self, time: Millis) {
         let millis = i64::try_from(time.0).unwrap_or(i64::MAX);
@@ -298,6 +303,20 @@ impl Remotes {
         group.store(&mirror).unwrap_or_else(|e| panic!("{e}"));
         assert!(matches!(mirror.push(&status_branch(), tip, commit), Pushed::Landed));
         commit
+    }
+
+    /// Somebody puts an unsigned commit with these parents and the tree of `like` on the branch, by a fast-forward.
+    pub fn join(&self, parents: &[Oid], like: Oid) -> Oid {
+        let repository = self.repository();
+        let found = |oid: &Oid| repository.find_commit(*oid).unwrap_or_else(|e| panic!("{e}"));
+        let parents: Vec<git2::Commit<'_>> = parents.iter().map(found).collect();
+        let tree = found(&like).tree().unwrap_or_else(|e| panic!("{e}"));
+        let who =
+            git2::Signature::new("Someone", "someone@example.org", &git2::Time::new(BEGIN.0 / 1_000, 0)).unwrap_or_else(|e| panic!("{e}"));
+        let joined =
+            repository.commit(None, &who, &who, "a merge", &tree, &parents.iter().collect::<Vec<_>>()).unwrap_or_else(|e| panic!("{e}"));
+        self.force(Some(joined));
+        joined
     }
 
     /// Somebody writes over a file.

@@ -127,6 +127,13 @@ impl Outbox {
         Ok(outbox)
     }
 
+    /// An empty outbox stands on this commit from now on, whatever has come on top of it.
+    pub fn stand_on(&mut self, base: Oid) {
+        if self.entries.is_empty() {
+            self.base = Some(base);
+        }
+    }
+
     /// What everything unconfirmed stands on.
     #[must_use]
     pub fn base(&self) -> Option<Oid> {
@@ -265,6 +272,11 @@ impl Outbox {
             Err(error) => return Some(Sent::NotSent(Trouble::Corrupt { detail: error.to_string() })),
         };
         match (judgement, head) {
+            // What others put on top of it has to be looked at first: it may be another controller's claim.
+            (Judgement::Landed, Head::At(head)) if self.entries.last() != Some(&head) => {
+                self.settle(self.entries.len());
+                Some(Sent::Diverged { head })
+            }
             (Judgement::Landed, _) => Some(match self.confirmed(mirror, head.oid()) {
                 Ok(()) => Sent::Confirmed,
                 Err(trouble) => Sent::Unknown(trouble),

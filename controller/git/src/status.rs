@@ -10,6 +10,8 @@
 mod claim;
 mod init;
 mod keeper;
+mod line;
+mod unwritten;
 mod write;
 
 pub use init::{InitError, adopt, init};

@@ -3,14 +3,16 @@
 use drydock_engine::handling::{Handling, of_claim, of_store};
 use drydock_engine::lap::{Memory, Mode, lap};
 use drydock_engine::ports::{Appended, ClaimError, Clock, Fleet, Store, StoreError, TakeOver, Wanted, World};
-use drydock_git::status::{GitStore, adopt, init};
+use drydock_git::status::{GitStore, init};
 use drydock_lab::sim::{Shared, SimClock, SimClusters, SimSource, Sleep};
 use drydock_lab::{ClusterConfig, Durations, Lab, Rule};
 use drydock_model::ids::Place;
-use drydock_model::ledger::Event;
+use drydock_model::ledger::{Event, Word};
 use drydock_model::order::{Receipt, Unmet};
+use drydock_model::plan::Remote;
 use drydock_model::step::Step;
 use drydock_model::time::Millis;
+use drydock_spec::wire::words::Said;
 use drydock_tests::hand::{claim, matters};
 use drydock_tests::home::{BEGIN, Hand, Remotes, cluster, record, status_branch, vacate, wait};
 use drydock_tests::sim::node;
@@ -127,11 +129,11 @@ fn rule_03_only_init_makes_the_root_commit() {
 fn rule_03_adopt_claims_above_every_number_that_a_node_shows() {
     let remotes = Remotes::new();
     remotes.north().claim().expect("fine");
-    let mut mirror = remotes.mirror("adopt");
-    adopt(&mut mirror, &status_branch(), "north", &Hand::North.key(), BEGIN, 7).expect("fine");
+    let adopt = |above| drydock_git::status::adopt(remotes.home("north", Hand::North, "adopt").0, BEGIN, above).expect("fine");
+    adopt(7);
     assert_eq!(remotes.north().claim().expect("fine").number, 8);
     // A lower number than the branch's own takes nothing back.
-    adopt(&mut mirror, &status_branch(), "north", &Hand::North.key(), BEGIN, 2).expect("fine");
+    adopt(2);
     assert_eq!(remotes.north().claim().expect("fine").number, 9);
 }
 
@@ -148,8 +150,8 @@ fn rule_03_after_an_adoption_what_nodes_remember_of_lost_entries_is_no_contradic
     let lost = Place { epoch: first, seq: 90 };
     assert_eq!(north.ledger("alpha").knows(&lost), Some(false), "a node that shows it holds the cluster");
     drop(north);
-    let mut mirror = remotes.mirror("adopt");
-    adopt(&mut mirror, &status_branch(), "north", &Hand::North.key(), BEGIN, second.number + 5).expect("fine");
+    let adopt = |above| drydock_git::status::adopt(remotes.home("north", Hand::North, "adopt").0, BEGIN, above).expect("fine");
+    adopt(second.number + 5);
     for state in ["north", "another machine"] {
         let north = remotes.end("north", Hand::North, state);
         north.claim().expect("fine");
@@ -178,6 +180,61 @@ fn rule_04_who_finds_a_newer_claim_stands_down_and_keeps_aside_what_it_could_not
     assert!(remotes.file(side[0].1, "clusters/alpha/facts.yaml").expect("fine").contains("Wait/B"));
     assert!(!remotes.file(remotes.head().expect("fine"), "clusters/alpha/facts.yaml").expect("fine").contains("Wait/B"));
     assert_eq!(remotes.entries_of("alpha"), 1);
+}
+
+#[test]
+fn rule_03_an_adoption_holds_what_somebody_else_wrote_and_hears_what_a_person_said() {
+    let remotes = Remotes::new();
+    let north = remotes.north();
+    let epoch = north.claim().expect("fine");
+    for name in ["alpha", "beta"] {
+        north.append(name, vec![Event::Opened(vacate(name, &epoch))]).expect("fine");
+    }
+    let before = north.ledger("alpha");
+    drop(north);
+    let foreign = remotes.write(Hand::Stranger, "clusters/alpha/facts.yaml", "ledger: mine\n");
+    let forged = remotes.write(
+        Hand::Stranger,
+        "controller.yaml",
+        "schema: 1\nleast: 1\nname: north\nepoch:\n  number: 4294967295\n  nonce: c1\nclaims: []\nwrittenAt: now\n",
+    );
+    let word = Word::Gone { node: "N01".parse().expect("fine"), reason: "its board is dead".to_owned() };
+    remotes.say(Hand::Ann, &Said::Cluster { cluster: cluster("beta"), word });
+    drydock_git::status::adopt(remotes.home("north", Hand::North, "adopt").0, BEGIN, 7).expect("fine");
+    let north = remotes.north();
+    assert_eq!(north.claim().expect("fine").number, 8, "nobody believes a stranger's number");
+    let alpha = north.read("alpha").expect("fine");
+    assert_eq!(alpha.remote, Remote::Touched { commit: foreign.to_string().parse().expect("fine") }, "not {forged}");
+    assert_eq!(north.ledger("alpha").open, before.open);
+    assert!(north.ledger("beta").gone.contains_key(&node(1)), "what was said before the adoption is not lost");
+}
+
+#[test]
+fn rule_04_a_claim_on_top_of_an_entry_whose_answer_was_lost_is_seen() {
+    let remotes = Remotes::new();
+    let north = remotes.north();
+    north.claim().expect("fine");
+    north.note("alpha", "Wait/A").expect("fine");
+    north.line.lose_answers(1);
+    assert!(matches!(north.note("alpha", "Wait/B"), Ok(Appended::Pending(_))));
+    remotes.end("south", Hand::South, "south").take_over().expect("fine");
+    // The next push looks first, and finds its own entry there with the claim on it.
+    let error = north.note("beta", "Wait/A").unwrap_err();
+    assert!(matches!(error, StoreError::StoodDown(_)), "{error}");
+}
+
+#[test]
+fn rule_01_claims_of_a_clock_that_ran_ahead_lock_nobody_out() {
+    let remotes = Remotes::new();
+    remotes.clock.pass(Millis::hours(24 * 365));
+    for _ in 1..=3 {
+        remotes.north().claim().expect("fine");
+    }
+    remotes.clock.set(BEGIN);
+    let north = remotes.north();
+    assert_eq!(north.claim().unwrap_err(), ClaimError::TooMany { claims: 3, wait: Millis::minutes(1) });
+    remotes.clock.pass(Millis::minutes(1));
+    assert_eq!(north.claim().expect("a minute of its own time later").number, 4);
 }
 
 #[test]

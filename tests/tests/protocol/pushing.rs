@@ -1,14 +1,16 @@
 //! Rules 6 to 9: pushing. On a real repository.
 
-use drydock_engine::ports::{Appended, Reading, StoreError};
+use drydock_engine::ports::{Appended, Reading, Store, StoreError};
 use drydock_git::{Edit, Oid};
 use drydock_model::fact::Fact;
-use drydock_model::ids::Revision;
-use drydock_model::ledger::{Event, Ledger};
+use drydock_model::ids::{EntryId, Place, Revision};
+use drydock_model::ledger::{Event, Intent, Ledger, Outcome, RETURN, Word};
 use drydock_model::plan::Remote;
+use drydock_model::step::Step;
 use drydock_model::time::Millis;
 use drydock_spec::wire::words::Said;
-use drydock_tests::home::{Hand, Remotes, vacate};
+use drydock_tests::home::{Hand, Remotes, cluster, record, vacate, wait};
+use drydock_tests::sim::node;
 
 /// A branch on which `north` has written an entry for each of these clusters.
 fn begun(names: &[&str]) -> (Remotes, drydock_tests::home::End) {
@@ -219,6 +221,9 @@ fn rule_08_a_remote_that_went_back_and_was_claimed_by_another_is_left_to_it() {
 fn rule_09_one_clusters_refused_entry_does_not_hold_up_the_others() {
     let (remotes, north) = begun(&["alpha", "beta", "gamma"]);
     let refuse = "case \"$(git diff --name-only $2 $3)\" in *clusters/beta/*) echo not beta; exit 1;; esac";
+    // Its node is not out any more; of one that is, see rule 19.
+    let given_up = Event::Word(Word::Gone { node: node(1), reason: "its board is dead".to_owned() });
+    north.append("beta", vec![given_up]).expect("fine");
     remotes.hook("update", refuse);
     let before = north.ledger("beta");
     north.line.set_down(true);
@@ -227,7 +232,7 @@ fn rule_09_one_clusters_refused_entry_does_not_hold_up_the_others() {
     }
     north.line.set_down(false);
     assert_eq!(north.read("alpha").expect("fine").remote, Remote::Confirmed);
-    assert_eq!((remotes.entries_of("alpha"), remotes.entries_of("beta"), remotes.entries_of("gamma")), (3, 1, 2));
+    assert_eq!((remotes.entries_of("alpha"), remotes.entries_of("beta"), remotes.entries_of("gamma")), (3, 2, 2));
     assert_eq!(north.ledger("beta"), before, "its ledger is what the branch says");
     let error = north.note("beta", "Wait/B").unwrap_err();
     assert!(matches!(&error, StoreError::Refused(why) if why.contains("not beta")), "{error}");
@@ -245,6 +250,171 @@ fn rule_09_a_refusal_that_is_over_is_forgotten() {
     remotes.hook("update", "exit 0");
     assert_eq!(north.note("beta", "Wait/B"), Ok(Appended::Pushed));
     assert_eq!(remotes.entries_of("beta"), 2);
+}
+
+#[test]
+fn rule_19_what_the_server_refuses_of_a_cluster_with_a_node_out_is_gone_on_from_and_written_once_it_may_be() {
+    let (remotes, north) = begun(&["alpha", "beta"]);
+    remotes.hook("update", "case \"$(git diff --name-only $2 $3)\" in *clusters/beta/*) echo not beta; exit 1;; esac");
+    let epoch = north.ledger("beta").epoch;
+    let back = Intent { step: Step::Return, ..vacate("beta", &epoch) };
+    let back = Intent { entry: EntryId { place: Place { epoch, seq: back.base + RETURN }, ..back.entry.clone() }, ..back };
+    let superseded = Event::Closed { entry: vacate("beta", &back.entry.place.epoch).entry, outcome: Outcome::Superseded, heard: false };
+    for event in [superseded, Event::Opened(back.clone())] {
+        assert!(matches!(north.append("beta", vec![event]), Err(StoreError::Refused(_))));
+        let reading = north.read("beta").expect("fine");
+        assert!(matches!(&reading.remote, Remote::Unread(why) if why.contains("not beta")), "{:?}", reading.remote);
+    }
+    assert_eq!(north.ledger("beta").open.map(|open| open.entry), Some(back.entry.clone()), "the way back goes on");
+    assert_eq!(north.note("alpha", "Wait/A"), Ok(Appended::Pushed), "and nobody else is held up");
+    remotes.hook("update", "exit 0");
+    assert!((0..200).any(|_| north.read("beta").expect("fine").remote == Remote::Confirmed), "it is tried again");
+    drop(north);
+    let north = remotes.end("north", Hand::North, "elsewhere");
+    remotes.clock.pass(Millis::hours(2));
+    north.claim().expect("fine");
+    assert_eq!(north.ledger("beta").open.map(|open| open.entry), Some(back.entry), "nothing of it was lost");
+}
+
+#[test]
+fn rule_07_a_copy_of_a_clusters_folder_is_nobodys_ledger() {
+    let (remotes, north) = begun(&["oslo"]);
+    let before = north.ledger("oslo");
+    let head = remotes.head().expect("fine");
+    let copied = remotes.file(head, "clusters/oslo/facts.yaml").expect("fine");
+    // One as it is, and one that says of itself where it lies.
+    remotes.write(Hand::Stranger, "clusters/zzz/facts.yaml", &copied);
+    let forged = remotes.write(Hand::Stranger, "clusters/zzzz/facts.yaml", &copied.replace("clusters/oslo.yaml", "clusters/zzzz.yaml"));
+    drop(north);
+    for state in ["first", "second"] {
+        remotes.clock.pass(Millis::hours(2));
+        let north = remotes.end("north", Hand::North, state);
+        north.claim().expect("fine");
+        let oslo = north.read("oslo").expect("fine");
+        assert_eq!(oslo.remote, Remote::Touched { commit: revision(forged) }, "{state}");
+        let now = ledger(oslo);
+        assert_eq!((now.open, now.out, now.attempts), (before.open.clone(), before.out.clone(), before.attempts.clone()), "{state}");
+    }
+}
+
+#[test]
+fn rule_07_a_folder_that_somebody_removed_holds_its_cluster_after_a_restart() {
+    let (remotes, north) = begun(&["oslo"]);
+    let before = north.ledger("oslo");
+    let removed = ["facts.yaml", "status.yaml"].map(|file| Edit::Remove { path: format!("clusters/oslo/{file}") });
+    let foreign = remotes.put(Hand::Stranger, removed.to_vec(), "clean-up");
+    drop(north);
+    for state in ["first", "second"] {
+        remotes.clock.pass(Millis::hours(2));
+        let north = remotes.end("north", Hand::North, state);
+        north.claim().expect("fine");
+        let oslo = north.read("oslo").expect("fine");
+        assert_eq!(oslo.remote, Remote::Touched { commit: revision(foreign) }, "{state}");
+        assert_eq!(ledger(oslo).open, before.open, "{state}");
+    }
+}
+
+#[test]
+fn rule_07_a_join_of_histories_holds_every_cluster_and_brings_no_ledger_and_no_word() {
+    let (remotes, north) = begun(&["alpha", "beta"]);
+    let older = remotes.commits()[1].0;
+    assert_eq!(north.note("alpha", "Wait/A"), Ok(Appended::Pushed));
+    let (before, head) = (north.ledger("alpha"), remotes.head().expect("fine"));
+    // A word that was said on another history, brought in from the side.
+    remotes.force(Some(older));
+    let gone = Said::Cluster { cluster: cluster("beta"), word: Word::Gone { node: node(1), reason: "elsewhere".to_owned() } };
+    let word = remotes.say(Hand::Ann, &gone);
+    remotes.force(Some(head));
+    for (parents, like) in [([older, head], older), ([head, word], head)] {
+        remotes.force(Some(head));
+        let join = remotes.join(&parents, like);
+        let touched = Remote::Touched { commit: revision(join) };
+        let running = remotes.end("north", Hand::North, "running");
+        assert_eq!(remotes.head(), Some(join));
+        remotes.clock.pass(Millis::hours(2));
+        running.claim().expect("fine");
+        for name in ["alpha", "beta"] {
+            assert_eq!(running.read(name).expect("fine").remote, touched, "{name}");
+        }
+        assert_eq!(running.ledger("alpha").since, before.since, "what stood on the line before the join");
+        assert!(running.ledger("beta").gone.is_empty(), "a word of another history");
+        remotes.say(Hand::Ann, &accept(join));
+        assert_eq!(running.read("alpha").expect("fine").remote, Remote::Confirmed);
+    }
+}
+
+#[test]
+fn rule_07_a_join_under_a_running_controller_holds_every_cluster() {
+    let (remotes, north) = begun(&["alpha", "beta"]);
+    let commits = remotes.commits();
+    let join = remotes.join(&[commits[1].0, commits[0].0], commits[1].0);
+    for name in ["alpha", "beta"] {
+        assert_eq!(north.read(name).expect("fine").remote, Remote::Touched { commit: revision(join) });
+    }
+}
+
+#[test]
+fn rule_07_a_second_foreign_commit_does_not_make_the_first_ones_tree_a_ledger() {
+    let (remotes, north) = begun(&["alpha"]);
+    let before = north.ledger("alpha");
+    drop(north);
+    let first = remotes.write(Hand::Stranger, "clusters/alpha/facts.yaml", "ledger: mine\n");
+    remotes.say(Hand::Ann, &accept(first));
+    let second = remotes.write(Hand::Stranger, "clusters/alpha/status.yaml", "all is well\n");
+    remotes.clock.pass(Millis::hours(2));
+    let north = remotes.north();
+    north.claim().expect("fine");
+    let alpha = north.read("alpha").expect("fine");
+    assert_eq!(alpha.remote, Remote::Touched { commit: revision(second) });
+    assert_eq!(ledger(alpha).open, before.open);
+}
+
+#[test]
+fn rule_14_an_entry_that_was_left_behind_begins_nothing_until_the_next_one_tells_it() {
+    let (remotes, north) = begun(&["alpha"]);
+    let foreign = remotes.write(Hand::Stranger, "clusters/alpha/status.yaml", "all is well\n");
+    assert!(matches!(north.note("alpha", "Wait/A"), Err(StoreError::Touched { .. })));
+    remotes.say(Hand::Ann, &accept(foreign));
+    assert!(matches!(north.read("alpha").expect("fine").remote, Remote::Unread(_)), "nothing on the branch says what its ledger says");
+    assert_eq!(north.note("alpha", "Wait/B"), Ok(Appended::Pushed));
+    assert_eq!(north.read("alpha").expect("fine").remote, Remote::Confirmed);
+}
+
+#[test]
+fn a_word_is_heard_once_however_often_the_branch_is_looked_at() {
+    let (remotes, north) = begun(&["alpha"]);
+    let number = |end: &drydock_tests::home::End| end.ledger("alpha").attempts[&node(1)].number;
+    let before = number(&north);
+    // The token of its pushes has expired; what it reads it can read.
+    remotes.hook("update", "exit 1");
+    assert!(matches!(north.note("beta", "Wait/A"), Err(StoreError::Refused(_))));
+    remotes.hook("update", "case \"$(git diff --name-only $2 $3)\" in *clusters/beta/*) exit 1;; esac");
+    remotes.say(Hand::Ann, &Said::Cluster { cluster: cluster("alpha"), word: Word::Retry { node: node(1), reason: "mended".to_owned() } });
+    remotes.hook("update", "exit 1");
+    for _ in 0..5 {
+        north.read("alpha").expect("fine");
+    }
+    assert_eq!(number(&north), before + 1);
+}
+
+#[test]
+fn whatever_keeps_the_branch_from_being_read_is_waited_for_and_the_way_back_goes_on() {
+    let (remotes, north) = begun(&["alpha"]);
+    // No folder that Drydock would make is so deep.
+    let deep = format!("clusters/{}facts.yaml", "a/".repeat(80));
+    remotes.write(Hand::Stranger, &deep, "x");
+    let reading = north.read("alpha").expect("a reading all the same");
+    assert!(matches!(reading.remote, Remote::Unread(_)), "{:?}", reading.remote);
+    assert!(ledger(reading).out.is_some());
+}
+
+#[test]
+fn two_clusters_do_not_write_into_one_folder() {
+    let (_remotes, north) = begun(&["alpha"]);
+    let mut record = record("alpha", vec![Event::Noted { state: "Wait/A".to_owned() }], drydock_tests::home::BEGIN);
+    record.cluster = cluster("gamma");
+    let refused = wait(north.store.append(record)).unwrap_err();
+    assert!(refused.to_string().contains("clusters/alpha of the status branch is that of alpha"), "{refused}");
 }
 
 #[test]

@@ -5,20 +5,21 @@ use crate::args::Init;
 use crate::exit::{Exit, Failure};
 use crate::setup;
 use drydock_git::Mirror;
-use drydock_git::status::{InitError, adopt, init};
+use drydock_git::status::{Home, InitError, adopt, init};
 
 pub(super) fn run(args: &Init, context: &mut Context) -> Result<Exit, Failure> {
     let config = setup::load(context, &args.config)?;
     let key = setup::signing_key(&config)?;
     // Whom the controller would believe must be readable before there is anything to believe.
-    setup::allowed(&config.allowed_signers.controllers, "controller")?;
-    setup::allowed(&config.allowed_signers.persons, "person")?;
+    let controllers = setup::allowed(&config.allowed_signers.controllers, "controller")?;
+    let persons = setup::allowed(&config.allowed_signers.persons, "person")?;
     let branch = setup::branch(&config.status)?;
     let mut mirror = Mirror::open(&config.state_directory.join("init"), setup::remote(&config.status)?)?;
     let now = context.clock.now();
     let above = args.above.unwrap_or(0);
+    let at = mirror.remote().to_string();
     let made = match args.adopt {
-        true => adopt(&mut mirror, &branch, &config.name, &key, now, above),
+        true => adopt(Home { mirror, branch: branch.clone(), name: config.name.clone(), key, controllers, persons }, now, above),
         false => init(&mut mirror, &branch, &config.name, &key, now, above),
     };
     let commit = made.map_err(|e| match &e {
@@ -31,7 +32,7 @@ pub(super) fn run(args: &Init, context: &mut Context) -> Result<Exit, Failure> {
         InitError::Remote(_) => Failure::of(Exit::Unreachable, &e, "check status.remote and its credentials in the configuration"),
         InitError::Local(_) => Failure::of(Exit::Local, &e, "check stateDirectory in the configuration"),
     })?;
-    context.output.say(&format!("{} begun at {} (commit {commit})", branch, mirror.remote()));
+    context.output.say(&format!("{branch} begun at {at} (commit {commit})"));
     context.output.say(&format!("next: drydock run --config {}", args.config.display()));
     Ok(Exit::Fine)
 }

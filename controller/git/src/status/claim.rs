@@ -1,11 +1,12 @@
 //! Claiming the right to write (rules 1 to 5), and reading every ledger once.
 
-use super::keeper::{CLUSTERS, Claim, Keeper, WALK, about, local, revision, serves};
-use super::person;
+use super::keeper::{Claim, Keeper, WALK, about, local, revision, serves};
+use super::{line, person};
 use crate::chain::Outbox;
 use crate::commit::{Draft, Edit, Group};
 use crate::mirror::Head;
 use crate::push::{Pushed, Refusal};
+use crate::reading::Unreadable;
 use drydock_engine::ports::{ClaimError, StoreError, TakeOver};
 use drydock_model::ids::{ClusterName, Epoch, Revision};
 use drydock_model::ledger::Ledger;
@@ -14,6 +15,7 @@ use drydock_spec::wire::root::{self, Root};
 use drydock_spec::wire::words::Said;
 use drydock_spec::wire::{FACTS_FILE, ROOT_FILE, SCHEMA, message};
 use git2::Oid;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use tracing::warn;
 
@@ -21,6 +23,8 @@ use tracing::warn;
 const FREE_CLAIMS: usize = 3;
 /// The first wait after those; it doubles.
 const FIRST_WAIT: Millis = Millis::minutes(1);
+/// Joins of histories below each other that are followed: one is a mistake, more are none.
+const MOST_JOINS: usize = 4;
 /// Losing a race this often in a row means a fight; the next try waits.
 const RACES: usize = 8;
 
@@ -33,6 +37,8 @@ struct Survey {
     accepted: BTreeMap<ClusterName, Oid>,
     /// Words that no entry of their cluster has taken in yet, oldest first.
     words: Vec<Said>,
+    /// Which folder of the head's tree is which cluster's.
+    folders: BTreeMap<String, ClusterName>,
     /// Revisions that entries after the last `accept` of a revision serve; none where nobody said it.
     served: Option<BTreeSet<Revision>>,
 }
@@ -54,7 +60,8 @@ impl Keeper {
             let Head::At(head) = head else { return Err(ClaimError::NoBranch(self.branch.full().to_owned())) };
             let survey = self.survey(head)?;
             self.allowed(&survey.root, take_over, now)?;
-            let number = survey.root.epoch.as_ref().map_or(0, |e| e.number) + 1;
+            let last = survey.root.epoch.as_ref().map_or(0, |e| e.number);
+            let number = last.checked_add(1).ok_or_else(|| ClaimError::Refused(format!("claim {last} is the last there can be")))?;
             if let Some(epoch) = self.try_claim(head, &survey, number, now, dice)? {
                 return Ok(epoch);
             }
@@ -63,7 +70,7 @@ impl Keeper {
     }
 
     /// Whether this controller may claim now.
-    fn allowed(&self, root: &Root, take_over: TakeOver, now: Timestamp) -> Result<(), ClaimError> {
+    fn allowed(&mut self, root: &Root, take_over: TakeOver, now: Timestamp) -> Result<(), ClaimError> {
         if root.epoch.is_some() && root.name != self.name && take_over == TakeOver::No {
             return Err(ClaimError::HeldBy { holder: root.name.clone() });
         }
@@ -73,7 +80,9 @@ impl Keeper {
             && let Some(last) = recent.iter().max()
         {
             let doubled = FIRST_WAIT.times(1 << (recent.len() - FREE_CLAIMS).min(16));
-            let passed = now.since(*last);
+            // A claim that was made by a clock which ran ahead does not lie in the future for ever.
+            let waits_since = *self.waits_since.get_or_insert(now);
+            let passed = now.since(*last).max(if *last > now { now.since(waits_since) } else { Millis::ZERO });
             if passed < doubled {
                 let claims = u32::try_from(recent.len()).unwrap_or(u32::MAX);
                 return Err(ClaimError::TooMany { claims, wait: Millis(doubled.0 - passed.0) });
@@ -99,6 +108,7 @@ impl Keeper {
         let at_rest = self.clusters.values().all(|tracked| tracked.ledger.as_ref().is_ok_and(Ledger::at_rest));
         let mut root = survey.root.claimed(&self.name, epoch.clone(), now, at_rest);
         root.unaccepted = self.unaccepted();
+        self.waits_since = None;
         let mut edits = vec![Edit::Put { path: ROOT_FILE.to_owned(), bytes: root.encode().into_bytes() }];
         edits.extend(self.heard(survey));
         let who = person(&self.name, now);
@@ -120,8 +130,19 @@ impl Keeper {
         }
         self.mirror.fetch(std::slice::from_ref(&self.branch)).map_err(|e| ClaimError::Unreachable(e.to_string()))?;
         self.put_aside(commit, &epoch).map_err(|error| ClaimError::Local(error.to_string()))?;
+        self.classified = Some(commit);
         self.claim = Some(Claim { epoch: epoch.clone(), commit });
         Ok(Some(epoch))
+    }
+
+    /// What `init --adopt` writes: the claim above which all others shall be, and the ledgers that words have changed since the last one.
+    pub(super) fn adopted(&mut self, head: Oid, above: u32) -> Result<(Root, Vec<Edit>), ClaimError> {
+        let survey = self.survey(head)?;
+        let number = survey.root.epoch.as_ref().map_or(0, |e| e.number).max(above);
+        let epoch = super::init::adopted(number).map_err(ClaimError::Local)?;
+        self.take_up(head, &survey, &epoch).map_err(|error| ClaimError::Local(error.to_string()))?;
+        let root = Root { epoch: Some(epoch), unaccepted: self.unaccepted(), ..survey.root.clone() };
+        Ok((root, self.heard(&survey)))
     }
 
     /// Words that were said and not written into a ledger yet are written with the claim, so that none is lost with a second one.
@@ -137,7 +158,8 @@ impl Keeper {
                 Said::Accept { .. } | Said::AcceptStatus { .. } => {}
             }
         }
-        let written = told.into_iter().filter_map(|cluster| self.clusters.get(cluster)).filter(|t| t.touched.is_none());
+        let written =
+            told.into_iter().filter(|cluster| !self.touched.contains_key(*cluster)).filter_map(|cluster| self.clusters.get(cluster));
         written
             .filter_map(|tracked| {
                 let mut facts = tracked.facts.as_deref()?.clone();
@@ -164,6 +186,8 @@ impl Keeper {
             old.reparent(&self.mirror, &self.key, claim, &stranded, &|path| path.to_owned()).map_err(local)?;
         }
         self.outbox = Outbox::restore(&self.mirror, &self.branch).map_err(local)?;
+        // What came on top of the claim meanwhile is looked at as everything that comes later.
+        self.outbox.stand_on(claim);
         Ok(())
     }
 
@@ -186,13 +210,21 @@ impl Keeper {
                 touched.insert(old.cluster.clone(), (commit, good));
             }
         }
-        self.name_folders(head).map_err(|e| broken(e.to_string()))?;
+        let folders = self.folders_at(head).map_err(|e| broken(e.to_string()))?;
         let mut words: Vec<Said> = Vec::new();
         let mut served: Option<BTreeSet<Revision>> = None;
         let mut accepted_from: BTreeMap<ClusterName, Oid> = BTreeMap::new();
-        let mut commits = self.mirror.walk(head, Some(base), WALK).map_err(|e| broken(e.to_string()))?.commits;
-        commits.reverse();
-        for commit in commits {
+        let came = line::came(&self.mirror, &|commit| self.ours(commit), base, head).map_err(|e| broken(e.to_string()))?;
+        let joined = came.joined.map(|(join, _)| join);
+        for commit in came.before.into_iter().chain(joined).chain(came.after) {
+            if let Some((join, good)) = came.joined.filter(|(join, _)| *join == commit) {
+                // What another history brings is nobody's ledger.
+                let line = self.folders_at(good).map_err(|e| broken(e.to_string()))?;
+                for cluster in line.values().chain(folders.values()) {
+                    touched.entry(cluster.clone()).or_insert((join, accepted_from.remove(cluster).unwrap_or(good)));
+                }
+                continue;
+            }
             let facts = self.mirror.commit(commit).map_err(|e| broken(e.to_string()))?;
             let parent = facts.parents.first().copied();
             if let Some(said) = self.word(commit, parent).map_err(|e| broken(e.to_string()))? {
@@ -208,7 +240,7 @@ impl Keeper {
                     served = Some(BTreeSet::new());
                 }
                 words.push(said);
-            } else if self.mirror.verify(commit, &self.controllers).is_ok() {
+            } else if self.ours(commit) {
                 if let Some(served) = &mut served {
                     served.extend(serves(&facts.message));
                 }
@@ -222,68 +254,72 @@ impl Keeper {
                     words.retain(|said| !matches!(said, Said::Cluster { cluster: to, .. } if *to == cluster));
                 }
             } else {
-                for cluster in self.touched_by(parent, commit).map_err(|e| broken(e.to_string()))? {
-                    touched.entry(cluster).or_insert((commit, parent.unwrap_or(base)));
+                for cluster in self.touched_by(&folders, parent, commit).map_err(|e| broken(e.to_string()))? {
+                    let good = accepted_from.remove(&cluster).or(parent).unwrap_or(base);
+                    touched.entry(cluster).or_insert((commit, good));
                 }
             }
         }
-        Ok(Survey { root, touched, accepted: accepted_from, words, served })
+        Ok(Survey { root, touched, accepted: accepted_from, words, folders, served })
     }
 
     /// The newest commit that a known controller signed and that changed the claim, or the root commit.
     fn last_claim(&self, head: Oid) -> Result<Oid, ClaimError> {
-        let broken = |error: String| ClaimError::Local(error);
+        self.claim_below(head, 0)?.ok_or_else(|| ClaimError::Unsigned { commit: revision(head) })
+    }
+
+    /// Where histories are joined each may have a claim: the one that has all others below it counts.
+    fn claim_below(&self, head: Oid, joins: usize) -> Result<Option<Oid>, ClaimError> {
+        let broken = |error: Unreadable| ClaimError::Local(error.to_string());
         let mut at = head;
         for _ in 0..WALK {
-            let parent = self.mirror.commit(at).map_err(|e| broken(e.to_string()))?.parents.first().copied();
-            let here = self.mirror.identity(at, ROOT_FILE).map_err(|e| broken(e.to_string()))?;
-            let before = parent.map_or(Ok(None), |p| self.mirror.identity(p, ROOT_FILE)).map_err(|e| broken(e.to_string()))?;
-            let known = self.mirror.verify(at, &self.controllers).is_ok() || self.mirror.verify(at, &self.persons).is_ok();
+            let parents = self.mirror.commit(at).map_err(broken)?.parents;
+            let parent = match parents.as_slice() {
+                [] => None,
+                [one] => Some(*one),
+                _ if joins == MOST_JOINS => return Ok(None),
+                several => {
+                    let mut newest: Option<Oid> = None;
+                    for parent in several {
+                        let Some(claim) = self.claim_below(*parent, joins + 1)? else { continue };
+                        match newest {
+                            Some(before) if !self.mirror.is_ancestor(before, claim).map_err(broken)? => {}
+                            Some(_) | None => newest = Some(claim),
+                        }
+                    }
+                    return Ok(newest);
+                }
+            };
+            let here = self.mirror.identity(at, ROOT_FILE).map_err(broken)?;
+            let before = parent.map_or(Ok(None), |p| self.mirror.identity(p, ROOT_FILE)).map_err(broken)?;
+            let known = self.ours(at) || self.mirror.verify(at, &self.persons).is_ok();
             if here.is_some() && here != before && known {
-                return Ok(at);
+                return Ok(Some(at));
             }
             match parent {
                 Some(parent) => at = parent,
                 None => break,
             }
         }
-        Err(ClaimError::Unsigned { commit: revision(head) })
-    }
-
-    /// Which folder of the branch belongs to which cluster.
-    fn name_folders(&mut self, head: Oid) -> Result<(), StoreError> {
-        self.folders.clear();
-        self.clusters.clear();
-        for change in self.mirror.changed(None, head, CLUSTERS).map_err(local)? {
-            let Some(folder) = change.path.strip_suffix(FACTS_FILE).and_then(|f| f.strip_suffix('/')) else { continue };
-            // Where the facts cannot be read the folder names the cluster, as a file is called like its cluster by custom.
-            let cluster = match self.facts_at(head, folder) {
-                Ok(Some(facts)) => Some(facts.cluster),
-                Ok(None) | Err(_) => folder.rsplit('/').next().and_then(|name| name.parse().ok()),
-            };
-            if let Some(cluster) = cluster {
-                self.folders.insert(folder.to_owned(), cluster);
-            }
-        }
-        Ok(())
+        Ok(None)
     }
 
     /// Every ledger under the new claim, words included.
     fn take_up(&mut self, head: Oid, survey: &Survey, epoch: &Epoch) -> Result<(), StoreError> {
-        let folders: Vec<(String, ClusterName)> = self.folders.iter().map(|(f, c)| (f.clone(), c.clone())).collect();
-        for (folder, cluster) in folders {
-            match survey.touched.get(&cluster) {
-                Some((commit, good)) => {
-                    self.clusters.remove(&cluster);
-                    self.load(&folder, *good, Some(epoch));
-                    self.touch(&cluster, *commit, *good);
-                }
-                None => {
-                    let from = survey.accepted.get(&cluster).copied().unwrap_or(head);
-                    self.clusters.remove(&cluster);
-                    self.load(&folder, from, Some(epoch));
-                }
+        self.clusters.clear();
+        self.folders.clear();
+        self.touched.clone_from(&survey.touched);
+        let mut trees: BTreeMap<Oid, BTreeMap<ClusterName, Vec<String>>> = BTreeMap::new();
+        trees.insert(head, by_cluster(&survey.folders));
+        let named = trees.values().flat_map(BTreeMap::keys).chain(survey.touched.keys()).chain(survey.accepted.keys());
+        for cluster in named.cloned().collect::<BTreeSet<ClusterName>>() {
+            let from = survey.touched.get(&cluster).map(|(_, good)| *good).or_else(|| survey.accepted.get(&cluster).copied());
+            let from = from.unwrap_or(head);
+            if let Entry::Vacant(tree) = trees.entry(from) {
+                tree.insert(by_cluster(&self.folders_at(from)?));
             }
+            let folders = trees.get(&from).and_then(|tree| tree.get(&cluster)).cloned().unwrap_or_default();
+            self.load(&cluster, &folders, from, Some(epoch));
         }
         if survey.adopted() {
             for tracked in self.clusters.values_mut() {
@@ -296,4 +332,12 @@ impl Keeper {
         self.share(|shared| shared.served = survey.served.iter().flatten().cloned().collect());
         Ok(())
     }
+}
+
+fn by_cluster(folders: &BTreeMap<String, ClusterName>) -> BTreeMap<ClusterName, Vec<String>> {
+    let mut by: BTreeMap<ClusterName, Vec<String>> = BTreeMap::new();
+    for (folder, cluster) in folders {
+        by.entry(cluster.clone()).or_default().push(folder.clone());
+    }
+    by
 }

@@ -1,6 +1,7 @@
 //! Making the status branch (rule 3): only this makes its root commit.
 
-use super::person;
+use super::keeper::Keeper;
+use super::{Home, person};
 use crate::commit::{Draft, Edit, Group};
 use crate::mirror::{Head, Mirror};
 use crate::names::RefName;
@@ -8,9 +9,10 @@ use crate::push::Pushed;
 use crate::signing::SigningKey;
 use drydock_model::ids::Epoch;
 use drydock_model::time::Timestamp;
-use drydock_spec::wire::root::{self, Root};
+use drydock_spec::wire::root::Root;
 use drydock_spec::wire::{ROOT_FILE, message};
 use git2::Oid;
+use std::sync::Arc;
 
 /// The nonce of an epoch that nobody claimed: a person said that every claim shall be above it.
 pub(super) const ADOPTED: &str = "adopted";
@@ -39,27 +41,35 @@ pub fn init(mirror: &mut Mirror, branch: &RefName, name: &str, key: &SigningKey,
         return Err(InitError::Exists(branch.full().to_owned()));
     }
     let root = above(Root::begun(name, now), number)?;
-    write(mirror, branch, name, key, now, None, &root)
+    let edits = vec![Edit::Put { path: ROOT_FILE.to_owned(), bytes: root.encode().into_bytes() }];
+    write(mirror, branch, name, key, now, None, edits)
 }
 
-/// Claims above `number`, the highest epoch that any node remembers, on a branch that lost it (rule 3).
-pub fn adopt(mirror: &mut Mirror, branch: &RefName, name: &str, key: &SigningKey, now: Timestamp, number: u32) -> Result<Oid, InitError> {
-    let heads = mirror.fetch(std::slice::from_ref(branch)).map_err(|e| InitError::Remote(e.to_string()))?;
-    let Head::At(head) = heads.of(branch) else { return Err(InitError::Absent(branch.full().to_owned())) };
-    let bytes = mirror.read(head, ROOT_FILE, root::MOST_BYTES).map_err(|e| InitError::Local(e.to_string()))?;
-    let text = String::from_utf8(bytes).map_err(|_| InitError::Local(format!("{ROOT_FILE} is not UTF-8")))?;
-    let root = Root::decode(&text).map_err(|e| InitError::Local(e.to_string()))?;
-    let number = number.max(root.epoch.as_ref().map_or(0, |e| e.number));
-    let root = above(Root { name: name.to_owned(), ..root }, number)?;
-    write(mirror, branch, name, key, now, Some(head), &root)
+/// Claims above `number`, the highest epoch that any node remembers, on a branch that lost it (rule 3). What is on the branch counts as for any claim: the
+/// last one that a known hand signed, words that were said since, and nothing that somebody else wrote.
+pub fn adopt(home: Home, now: Timestamp, number: u32) -> Result<Oid, InitError> {
+    let local = |e: String| InitError::Local(e);
+    let mut keeper = Keeper::new(home, Arc::default()).map_err(|e| local(e.to_string()))?;
+    let heads = keeper.mirror.fetch(std::slice::from_ref(&keeper.branch)).map_err(|e| InitError::Remote(e.to_string()))?;
+    let Head::At(head) = heads.of(&keeper.branch) else { return Err(InitError::Absent(keeper.branch.full().to_owned())) };
+    let (root, mut edits) = keeper.adopted(head, number).map_err(|e| local(e.to_string()))?;
+    let root = Root { name: keeper.name.clone(), ..root };
+    edits.insert(0, Edit::Put { path: ROOT_FILE.to_owned(), bytes: root.encode().into_bytes() });
+    let Keeper { mut mirror, branch, name, key, .. } = keeper;
+    write(&mut mirror, &branch, &name, &key, now, Some(head), edits)
+}
+
+/// The epoch that stands for a person's word that every claim shall be above `number`.
+pub(super) fn adopted(number: u32) -> Result<Epoch, String> {
+    let nonce = ADOPTED.parse().map_err(|_| "the nonce is no nonce".to_owned())?;
+    Ok(Epoch { number, nonce })
 }
 
 fn above(root: Root, number: u32) -> Result<Root, InitError> {
     if number == 0 {
         return Ok(root);
     }
-    let nonce = ADOPTED.parse().map_err(|_| InitError::Local("the nonce is no nonce".to_owned()))?;
-    Ok(Root { epoch: Some(Epoch { number, nonce }), ..root })
+    Ok(Root { epoch: Some(adopted(number).map_err(InitError::Local)?), ..root })
 }
 
 fn write(
@@ -69,10 +79,9 @@ fn write(
     key: &SigningKey,
     now: Timestamp,
     on: Option<Oid>,
-    root: &Root,
+    edits: Vec<Edit>,
 ) -> Result<Oid, InitError> {
     let who = person(name, now);
-    let edits = vec![Edit::Put { path: ROOT_FILE.to_owned(), bytes: root.encode().into_bytes() }];
     let draft = Draft { edits, message: message::root_message(name), author: who.clone(), committer: who };
     let broken = |e: String| InitError::Local(e);
     let mut group = Group::begin(mirror, on).map_err(|e| broken(e.to_string()))?;

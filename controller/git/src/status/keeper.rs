@@ -1,6 +1,7 @@
 //! What is known of the status branch, and a look at it.
 
-use super::{Home, Shared};
+use super::unwritten::Unwritten;
+use super::{Home, Shared, line};
 use crate::chain::Outbox;
 use crate::mirror::{Head, Mirror};
 use crate::names::RefName;
@@ -17,7 +18,7 @@ use drydock_spec::wire::root::Unaccepted;
 use drydock_spec::wire::words::{self, Said};
 use drydock_spec::wire::{FACTS_FILE, ROOT_FILE, facts, message};
 use git2::Oid;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use tracing::{info, warn};
 
@@ -42,6 +43,16 @@ pub(super) struct Keeper {
     pub(super) folders: BTreeMap<String, ClusterName>,
     /// Clusters whose last entry the server refused, and why.
     pub(super) refused: BTreeMap<ClusterName, String>,
+    /// Clusters that somebody else wrote to: the commit, and the last one whose tree counts.
+    pub(super) touched: BTreeMap<ClusterName, (Oid, Oid)>,
+    /// Clusters whose last entry was left behind: what their ledger says here stands nowhere until the next one lands (rule 14).
+    pub(super) behind: BTreeSet<ClusterName>,
+    /// What could not be written of clusters that had a node out.
+    pub(super) unwritten: BTreeMap<ClusterName, Unwritten>,
+    /// Up to where the branch has been looked at; each word is heard once.
+    pub(super) classified: Option<Oid>,
+    /// When a claim was first refused because there were too many.
+    pub(super) waits_since: Option<Timestamp>,
     /// Entries that were left behind because somebody else wrote to their cluster, and that commit. Who appended one takes it out.
     pub(super) left: BTreeMap<Oid, Oid>,
     /// What the last look gave, and the number of the first question that came after it began.
@@ -64,8 +75,6 @@ pub(super) struct Tracked {
     pub(super) ledger: Result<Ledger, Gap>,
     /// The facts of its last entry, for conditions that keep their time.
     pub(super) facts: Option<Box<Facts>>,
-    /// Somebody else's commit in its part of the tree, and the last one whose tree counts.
-    pub(super) touched: Option<(Oid, Oid)>,
 }
 
 /// How a look at the remote ended.
@@ -93,6 +102,11 @@ impl Keeper {
             clusters: BTreeMap::new(),
             folders: BTreeMap::new(),
             refused: BTreeMap::new(),
+            touched: BTreeMap::new(),
+            behind: BTreeSet::new(),
+            unwritten: BTreeMap::new(),
+            classified: None,
+            waits_since: None,
             left: BTreeMap::new(),
             looked: None,
             next: 0,
@@ -106,11 +120,20 @@ impl Keeper {
             Some(_) | None => {
                 // Every question that was numbered by now came before this look began.
                 self.next = self.next.max(asked + 1);
-                let look = self.look()?;
+                let look = match self.look() {
+                    Ok(look) => look,
+                    Err(StoreError::StoodDown(why)) => return Err(StoreError::StoodDown(why)),
+                    // Whatever keeps the branch from being read or written: a node that is out is brought back all the same (rule 19).
+                    Err(other) => {
+                        warn!(%other, "the status branch");
+                        Look::Unread(other.to_string())
+                    }
+                };
                 self.looked = Some((self.next, look.clone()));
                 look
             }
         };
+        self.write_again(cluster)?;
         Ok(self.reading(cluster, look))
     }
 
@@ -118,15 +141,20 @@ impl Keeper {
         let Some(claim) = &self.claim else {
             return Reading { ledger: Fact::Unknown(Gap::NotAsked), remote: Remote::Unread("this controller has no claim".to_owned()) };
         };
-        let remote = match look {
-            Look::Unread(why) => Remote::Unread(why),
-            Look::Confirmed => match self.clusters.get(cluster).and_then(|t| t.touched) {
-                Some((commit, _)) => Remote::Touched { commit: revision(commit) },
-                None => Remote::Confirmed,
-            },
-        };
         // A ledger is not read off a clock: it is what the entries add up to.
         let seen = Span::at(Timestamp(0));
+        if let Some(unwritten) = self.unwritten.get(cluster) {
+            let ledger = Fact::Known { value: unwritten.facts.ledger.clone(), seen };
+            return Reading { ledger, remote: Remote::Unread(unwritten.why.clone()) };
+        }
+        let remote = match (look, self.touched.get(cluster)) {
+            (Look::Unread(why), _) => Remote::Unread(why),
+            (Look::Confirmed, Some((commit, _))) => Remote::Touched { commit: revision(*commit) },
+            (Look::Confirmed, None) if self.behind.contains(cluster) => Remote::Unread(
+                "this cluster's last entry was left behind by somebody else's commit; the next one tells it again".to_owned(),
+            ),
+            (Look::Confirmed, None) => Remote::Confirmed,
+        };
         let ledger = match self.clusters.get(cluster).map(|t| &t.ledger) {
             Some(Ok(ledger)) => Fact::Known { value: ledger.clone(), seen },
             Some(Err(gap)) => Fact::Unknown(gap.clone()),
@@ -165,24 +193,50 @@ impl Keeper {
         if !self.mirror.is_ancestor(base, head).map_err(local)? {
             return Err(self.stand_down("the branch was rewritten under its claim"));
         }
-        let mut came = self.mirror.walk(head, Some(base), WALK).map_err(local)?.commits;
-        came.reverse();
-        for commit in came {
-            if self.outbox.entries().contains(&commit) {
-                continue;
-            }
-            if let Some(why) = self.classify(commit)? {
-                return Err(self.stand_down(&why));
-            }
+        let came = line::came(&self.mirror, &|commit| self.ours(commit), self.looked_up_to(base, head)?, head)?;
+        for commit in &came.before {
+            self.take_in_one(*commit)?;
         }
+        if let Some((join, good)) = came.joined {
+            warn!(%join, "somebody joined another history to the status branch");
+            self.touch_all(join, good);
+        }
+        for commit in &came.after {
+            self.take_in_one(*commit)?;
+        }
+        self.classified = Some(head);
         Ok(())
+    }
+
+    /// Whether a known controller signed a commit.
+    pub(super) fn ours(&self, commit: Oid) -> bool {
+        self.mirror.verify(commit, &self.controllers).is_ok()
+    }
+
+    /// Where the look goes on: what was looked at before `base` was reached is not looked at again.
+    fn looked_up_to(&self, base: Oid, head: Oid) -> Result<Oid, StoreError> {
+        let Some(before) = self.classified else { return Ok(base) };
+        match self.mirror.merge_base(before, head).map_err(local)? {
+            Some(both) if self.mirror.is_ancestor(base, both).map_err(local)? => Ok(both),
+            Some(_) | None => Ok(base),
+        }
+    }
+
+    fn take_in_one(&mut self, commit: Oid) -> Result<(), StoreError> {
+        if self.outbox.entries().contains(&commit) {
+            return Ok(());
+        }
+        match self.classify(commit)? {
+            Some(why) => Err(self.stand_down(&why)),
+            None => Ok(()),
+        }
     }
 
     /// What one commit of somebody else means; words of a stand-down if it is a claim.
     fn classify(&mut self, commit: Oid) -> Result<Option<String>, StoreError> {
         let parent = self.mirror.commit(commit).map_err(local)?.parents.first().copied();
         let root_changed = self.identity(parent, ROOT_FILE)? != self.identity(Some(commit), ROOT_FILE)?;
-        if self.mirror.verify(commit, &self.controllers).is_ok() && root_changed {
+        if root_changed && self.ours(commit) {
             return Ok(Some(format!("commit {commit} claims the branch for another controller")));
         }
         if let Some(said) = self.word(commit, parent)? {
@@ -192,26 +246,28 @@ impl Keeper {
         let good = parent.unwrap_or(commit);
         if root_changed {
             // The claim itself was written over by somebody unknown: nothing on the branch can be relied on.
-            let all: Vec<ClusterName> = self.clusters.keys().cloned().collect();
-            for cluster in all {
-                self.touch(&cluster, commit, good);
-            }
+            self.touch_all(commit, good);
             return Ok(None);
         }
-        for cluster in self.touched_by(parent, commit)? {
+        for cluster in self.touched_by(&self.folders, parent, commit)? {
             self.touch(&cluster, commit, good);
         }
         Ok(None)
     }
 
     /// The clusters whose part of the tree differs between a commit and its parent.
-    pub(super) fn touched_by(&self, parent: Option<Oid>, commit: Oid) -> Result<Vec<ClusterName>, StoreError> {
+    pub(super) fn touched_by(
+        &self,
+        folders: &BTreeMap<String, ClusterName>,
+        parent: Option<Oid>,
+        commit: Oid,
+    ) -> Result<Vec<ClusterName>, StoreError> {
         let changes = self.mirror.changed(parent, commit, CLUSTERS).map_err(local)?;
-        let mut clusters: Vec<ClusterName> = changes
-            .iter()
-            .filter_map(|change| change.path.rsplit_once('/').map(|(folder, _)| folder))
-            .filter_map(|folder| self.folders.get(folder).cloned())
-            .collect();
+        let changed: BTreeSet<&str> = changes.iter().filter_map(|change| change.path.rsplit_once('/')).map(|(folder, _)| folder).collect();
+        // A folder that is gone from the head was somebody's all the same.
+        let before = |folder: &str| parent.and_then(|parent| self.facts_at(parent, folder).ok().flatten()).map(|facts| facts.cluster);
+        let mut clusters: Vec<ClusterName> =
+            changed.into_iter().filter_map(|folder| folders.get(folder).cloned().or_else(|| before(folder))).collect();
         clusters.sort_unstable();
         clusters.dedup();
         Ok(clusters)
@@ -219,8 +275,13 @@ impl Keeper {
 
     pub(super) fn touch(&mut self, cluster: &ClusterName, commit: Oid, good: Oid) {
         warn!(%cluster, %commit, "somebody else wrote to this cluster's part of the status branch");
-        if let Some(tracked) = self.clusters.get_mut(cluster) {
-            tracked.touched.get_or_insert((commit, good));
+        self.touched.entry(cluster.clone()).or_insert((commit, good));
+    }
+
+    fn touch_all(&mut self, commit: Oid, good: Oid) {
+        let all: Vec<ClusterName> = self.clusters.keys().cloned().collect();
+        for cluster in all {
+            self.touch(&cluster, commit, good);
         }
     }
 
@@ -280,20 +341,17 @@ impl Keeper {
 
     /// A foreign commit is harmless: the cluster goes on from what we remember; the foreign tree is never read as ledger.
     fn accept(&mut self, accepted: &Revision) {
-        for tracked in self.clusters.values_mut() {
-            if tracked.touched.is_some_and(|(commit, _)| revision(commit) == *accepted) {
-                tracked.touched = None;
-            }
-        }
+        self.touched.retain(|_, (commit, _)| revision(*commit) != *accepted);
     }
 
     /// The touched clusters, as a claim writes them down.
     pub(super) fn unaccepted(&self) -> Vec<Unaccepted> {
-        self.clusters
-            .iter()
-            .filter_map(|(cluster, t)| t.touched.map(|(commit, good)| (cluster, commit, good)))
-            .map(|(cluster, commit, good)| Unaccepted { cluster: cluster.clone(), commit: revision(commit), good: revision(good) })
-            .collect()
+        let told = |(cluster, (commit, good)): (&ClusterName, &(Oid, Oid))| Unaccepted {
+            cluster: cluster.clone(),
+            commit: revision(*commit),
+            good: revision(*good),
+        };
+        self.touched.iter().map(told).collect()
     }
 
     /// A cluster's facts as a commit's tree has them.
@@ -308,38 +366,64 @@ impl Keeper {
         Facts::decode(&text).map(Some).map_err(|why| unreadable(why.to_string()))
     }
 
-    /// A cluster's state as a commit's tree has it, under our claim.
-    ///
-    /// The facts name the cluster; where they cannot be read the folder does.
-    pub(super) fn load(&mut self, folder: &str, commit: Oid, claim: Option<&Epoch>) {
-        match self.facts_at(commit, folder) {
-            Ok(Some(facts)) => {
-                let cluster = facts.cluster.clone();
-                let mut ledger = facts.ledger.clone();
-                if let Some(epoch) = claim.filter(|e| **e != ledger.epoch) {
-                    ledger.apply(&Event::Claimed { epoch: epoch.clone() }, Stamp::Unknown);
+    /// Which folder of a commit's tree is which cluster's. Facts name their cluster and the file that it was described in, so that a copy of them elsewhere is
+    /// nobody's; where they cannot be read the folder names the cluster, as a file is called like its cluster by custom.
+    pub(super) fn folders_at(&self, commit: Oid) -> Result<BTreeMap<String, ClusterName>, StoreError> {
+        let mut folders = BTreeMap::new();
+        for change in self.mirror.changed(None, commit, CLUSTERS).map_err(local)? {
+            let Some(folder) = change.path.strip_suffix(FACTS_FILE).and_then(|f| f.strip_suffix('/')) else { continue };
+            match self.facts_at(commit, folder) {
+                Ok(Some(facts)) if drydock_spec::wire::folder(&facts.wanted.path) == folder => {
+                    folders.insert(folder.to_owned(), facts.cluster);
                 }
-                self.share(|shared| {
-                    if let Some(observed) = &ledger.revisions.observed
-                        && !shared.accepted.contains(observed)
-                    {
-                        shared.accepted.push(observed.clone());
-                    }
-                    shared.wanted.insert(cluster.clone(), Arc::new(wanted(&facts)));
-                });
-                self.folders.insert(folder.to_owned(), cluster.clone());
-                let touched = self.clusters.get(&cluster).and_then(|t| t.touched);
-                self.clusters
-                    .insert(cluster, Tracked { folder: folder.to_owned(), ledger: Ok(ledger), facts: Some(Box::new(facts)), touched });
-            }
-            Ok(None) => {}
-            Err(gap) => {
-                warn!(folder, %gap, "a ledger cannot be read");
-                if let Some(cluster) = self.folders.get(folder).cloned() {
-                    self.clusters.insert(cluster, Tracked { folder: folder.to_owned(), ledger: Err(gap), facts: None, touched: None });
+                Ok(Some(facts)) => warn!(folder, cluster = %facts.cluster, "facts that belong to another folder do not count"),
+                Ok(None) | Err(_) => {
+                    folders
+                        .extend(folder.rsplit('/').next().and_then(|name| name.parse().ok()).map(|cluster| (folder.to_owned(), cluster)));
                 }
             }
         }
+        Ok(folders)
+    }
+
+    /// A cluster's state as a commit's tree has it in one of these folders, under our claim. None of them has any where no entry was ever written.
+    pub(super) fn load(&mut self, cluster: &ClusterName, folders: &[String], commit: Oid, claim: Option<&Epoch>) {
+        self.clusters.remove(cluster);
+        let tracked = match folders {
+            [] => return,
+            [folder] => match self.facts_at(commit, folder) {
+                Ok(None) => return,
+                Ok(Some(facts)) if facts.cluster == *cluster => self.loaded(folder, facts, claim),
+                Ok(Some(facts)) => Err(Gap::Unreadable(format!("{folder}/{FACTS_FILE} at {commit} is that of {}", facts.cluster))),
+                Err(gap) => Err(gap),
+            },
+            [first, second, ..] => Err(Gap::Unreadable(format!(
+                "{first} and {second} of the status branch both say that they are of {cluster}: find out who wrote them, and remove the wrong one"
+            ))),
+        };
+        let folder = folders.first().cloned().unwrap_or_default();
+        let tracked = tracked.unwrap_or_else(|gap| {
+            warn!(%cluster, %gap, "a ledger cannot be read");
+            Tracked { folder: folder.clone(), ledger: Err(gap), facts: None }
+        });
+        self.folders.insert(folder, cluster.clone());
+        self.clusters.insert(cluster.clone(), tracked);
+    }
+
+    fn loaded(&self, folder: &str, facts: Facts, claim: Option<&Epoch>) -> Result<Tracked, Gap> {
+        let mut ledger = facts.ledger.clone();
+        if let Some(epoch) = claim.filter(|e| **e != ledger.epoch) {
+            ledger.apply(&Event::Claimed { epoch: epoch.clone() }, Stamp::Unknown);
+        }
+        self.share(|shared| {
+            if let Some(observed) = &ledger.revisions.observed
+                && !shared.accepted.contains(observed)
+            {
+                shared.accepted.push(observed.clone());
+            }
+            shared.wanted.insert(facts.cluster.clone(), Arc::new(wanted(&facts)));
+        });
+        Ok(Tracked { folder: folder.to_owned(), ledger: Ok(ledger), facts: Some(Box::new(facts)) })
     }
 
     pub(super) fn share<T>(&self, change: impl FnOnce(&mut Shared) -> T) -> T {

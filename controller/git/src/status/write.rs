@@ -1,6 +1,6 @@
 //! Entries become commits, and commits reach the remote: the same objects, until their fate is known (rules 6 to 9).
 
-use super::keeper::{Keeper, Tracked, local, revision};
+use super::keeper::{CLUSTERS, Keeper, Tracked, about, local, revision};
 use super::person;
 use crate::chain::{RefusedEntry, Sent};
 use crate::commit::{Draft, Edit};
@@ -21,29 +21,47 @@ impl Keeper {
     /// Makes the commit of one entry; it survives a crash from here on.
     pub(super) fn commit(&mut self, record: Record) -> Result<Oid, StoreError> {
         let Some(claim) = self.claim.clone() else { return Err(StoreError::Local("this controller has no claim".to_owned())) };
-        let folder = folder(&record.path).to_owned();
         // Whatever was refused before, this entry has not been.
         self.refused.remove(&record.cluster);
         // Also for a cluster that somebody else wrote to: the ledger is what we remember, and the hold and the way back must be told (rule 7).
         let tracked = self.clusters.get(&record.cluster);
-        let (mut ledger, before) = match tracked.map(|t| (&t.ledger, &t.facts)) {
-            Some((Ok(ledger), facts)) => (ledger.clone(), facts.as_deref()),
-            Some((Err(gap), _)) => return Err(StoreError::Local(gap.to_string())),
-            None => (Ledger::new(claim.epoch), None),
+        let before = tracked.and_then(|t| t.facts.as_deref());
+        let (mut ledger, mut events) = match (self.unwritten.get(&record.cluster), tracked.map(|t| &t.ledger)) {
+            (Some(unwritten), _) => (unwritten.facts.ledger.clone(), unwritten.facts.events.clone()),
+            (None, Some(Ok(ledger))) => (ledger.clone(), Vec::new()),
+            (None, Some(Err(gap))) => return Err(StoreError::Local(gap.to_string())),
+            (None, None) => (Ledger::new(claim.epoch), Vec::new()),
         };
         for event in &record.events {
             ledger.apply(event, record.stamp);
         }
-        let facts = Facts::new(transition(record, ledger), before);
+        events.extend(record.events.iter().cloned());
+        let facts = Facts::new(transition(Record { events, ..record }, ledger), before);
+        match self.put(facts.clone()) {
+            Err(StoreError::Local(why)) => {
+                self.keep_unwritten(facts, &why);
+                Err(StoreError::Local(why))
+            }
+            put => put,
+        }
+    }
+
+    /// Makes the commit that says these facts.
+    pub(super) fn put(&mut self, facts: Facts) -> Result<Oid, StoreError> {
+        let folder = folder(&facts.wanted.path).to_owned();
+        // Two clusters in one folder would write over each other's ledger.
+        if let Some(other) = self.folders.get(&folder).filter(|other| **other != facts.cluster && self.clusters.contains_key(*other)) {
+            return Err(StoreError::Local(format!("{folder} of the status branch is that of {other}")));
+        }
         let status = ClusterStatus::of(&facts).encode();
         let mut edits = vec![
             Edit::Put { path: format!("{folder}/{FACTS_FILE}"), bytes: facts.encode().into_bytes() },
             Edit::Put { path: format!("{folder}/{STATUS_FILE}"), bytes: status.into_bytes() },
         ];
         // The cluster's file was moved in the desired tree; the status tree follows.
-        if let Some(old) = tracked.map(|t| t.folder.clone()).filter(|old| *old != folder) {
+        let moved = self.clusters.get(&facts.cluster).map(|t| t.folder.clone()).filter(|old| *old != folder);
+        if let Some(old) = &moved {
             edits.extend([FACTS_FILE, STATUS_FILE].map(|file| Edit::Remove { path: format!("{old}/{file}") }));
-            self.folders.remove(&old);
         }
         let who = person(&self.name, facts.at);
         let draft = Draft { edits, message: message::message(&facts), author: who.clone(), committer: who };
@@ -51,9 +69,13 @@ impl Keeper {
         let entry = group.add(&draft, &self.key).map_err(local)?;
         self.outbox.append(&self.mirror, group).map_err(local)?;
         let cluster = facts.cluster.clone();
-        let touched = self.clusters.get(&cluster).and_then(|t| t.touched);
+        if let Some(old) = moved {
+            self.folders.remove(&old);
+        }
         self.folders.insert(folder.clone(), cluster.clone());
-        self.clusters.insert(cluster, Tracked { folder, ledger: Ok(facts.ledger.clone()), facts: Some(Box::new(facts)), touched });
+        self.behind.remove(&cluster);
+        self.unwritten_sent(&facts);
+        self.clusters.insert(cluster, Tracked { folder, ledger: Ok(facts.ledger.clone()), facts: Some(Box::new(facts)) });
         Ok(entry)
     }
 
@@ -108,7 +130,7 @@ impl Keeper {
                 Sent::Confirmed => return self.step_onto_head(),
                 Sent::Diverged { head } => {
                     self.take_in(Head::At(head), &claim)?;
-                    self.move_onto(head, &BTreeSet::new())?;
+                    self.move_onto(head)?;
                     self.outbox.send(&mut self.mirror)
                 }
                 Sent::Rewound { to } => {
@@ -130,46 +152,61 @@ impl Keeper {
         Ok(Some(format!("the branch moved {ROUNDS} times while it was being written")))
     }
 
-    /// With nothing left to send, what others put on top is what the next entry stands on.
+    /// With nothing left to send, what others put on top is what the next entry stands on, once it was looked at.
     fn step_onto_head(&mut self) -> Result<Option<String>, StoreError> {
         if let (Head::At(head), Some(base)) = (self.mirror.last_seen(&self.branch), self.outbox.base())
             && head != base
+            && self.classified == Some(head)
             && self.mirror.is_ancestor(base, head).map_err(local)?
         {
-            self.move_onto(head, &BTreeSet::new())?;
+            self.move_onto(head)?;
         }
         Ok(None)
     }
 
-    /// Brings the entries onto another commit; those whose cluster somebody else wrote to are left behind, and their ledger with them.
-    fn move_onto(&mut self, head: Oid, skip: &BTreeSet<Oid>) -> Result<(), StoreError> {
-        let moved = self.outbox.reparent(&self.mirror, &self.key, head, skip, &part_of).map_err(local)?;
-        if skip.is_empty() {
-            self.left.extend(moved.left.iter().map(|conflict| (conflict.commit, head)));
-        }
-        let left: BTreeSet<String> = moved.left.iter().flat_map(|conflict| conflict.subtrees.clone()).collect();
-        for folder in left {
-            if let Some(cluster) = self.folders.get(&folder).cloned() {
-                self.touch(&cluster, head, head);
+    /// Brings the entries onto another commit; those whose cluster somebody else wrote to are left behind. Their ledger stands nowhere then.
+    fn move_onto(&mut self, head: Oid) -> Result<(), StoreError> {
+        let before = self.outbox.base().unwrap_or(head);
+        let moved = self.outbox.reparent(&self.mirror, &self.key, head, &BTreeSet::new(), &part_of).map_err(local)?;
+        self.left.extend(moved.left.iter().map(|conflict| (conflict.commit, head)));
+        for conflict in &moved.left {
+            let message = self.mirror.commit(conflict.commit).map_err(local)?.message;
+            if let Some(cluster) = about(&message) {
+                self.behind.insert(cluster.clone());
+                self.touch(&cluster, head, before);
             }
         }
         Ok(())
     }
 
-    /// Rule 9: one cluster's refused entry does not hold up the others. Its ledger goes back to what the branch says.
+    /// Rule 9: one cluster's refused entry does not hold up the others. Its ledger goes back to what the branch says, unless a node is out.
     fn drop_refused(&mut self, entry: Oid, why: &str) -> Result<(), StoreError> {
         let Some(base) = self.outbox.base() else { return Ok(()) };
-        let message = self.mirror.commit(entry).map_err(local)?.message;
-        let cluster = super::keeper::about(&message);
-        self.move_onto(base, &BTreeSet::from([entry]))?;
-        if let Some(cluster) = cluster {
-            warn!(%cluster, why, "the server refused this cluster's entry");
-            self.refused.insert(cluster.clone(), why.to_owned());
-            let epoch = self.claim.as_ref().map(|c| c.epoch.clone());
-            if let Some(tracked) = self.clusters.remove(&cluster) {
-                let tip = self.outbox.tip().unwrap_or(base);
-                self.load(&tracked.folder, tip, epoch.as_ref());
+        let facts = self.mirror.commit(entry).map_err(local)?;
+        let cluster = about(&facts.message);
+        // Where its files were before, and where the entry put them.
+        let changes = self.mirror.changed(facts.parents.first().copied(), entry, CLUSTERS).map_err(local)?;
+        let folders: BTreeSet<String> =
+            changes.iter().filter_map(|c| c.path.rsplit_once('/')).map(|(folder, _)| folder.to_owned()).collect();
+        let left = self.outbox.reparent(&self.mirror, &self.key, base, &BTreeSet::from([entry]), &part_of).map_err(local)?.left;
+        let Some(cluster) = cluster else { return Ok(()) };
+        warn!(%cluster, why, "the server refused this cluster's entry");
+        self.refused.insert(cluster.clone(), why.to_owned());
+        let mut events = Vec::new();
+        for conflict in &left {
+            for folder in &folders {
+                if let Ok(Some(facts)) = self.facts_at(conflict.commit, folder) {
+                    events.extend(facts.events);
+                }
             }
+        }
+        let newest = self.clusters.remove(&cluster).and_then(|tracked| tracked.facts);
+        folders.iter().for_each(|folder| drop(self.folders.remove(folder)));
+        let epoch = self.claim.as_ref().map(|c| c.epoch.clone());
+        let there: Vec<String> = folders.iter().filter(|f| matches!(self.facts_at(base, f), Ok(Some(_)) | Err(_))).cloned().collect();
+        self.load(&cluster, &there, base, epoch.as_ref());
+        if let Some(newest) = newest {
+            self.keep_unwritten(Facts { events, ..*newest }, why);
         }
         Ok(())
     }
