@@ -4,6 +4,7 @@ use crate::controller::LabTime;
 use crate::demo::Mishap;
 use crate::exit;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use drydock_spec::wire::config::DESIRED_BRANCH;
 use std::path::PathBuf;
 
 /// Upgrades the operating system of Windows failover clusters by pull request.
@@ -145,9 +146,6 @@ pub struct Plan {
     /// The working tree with the change. The one around the current directory when left out
     #[arg(value_name = "FOLDER")]
     pub folder: Option<PathBuf>,
-    /// The branch that it would be merged to
-    #[arg(long, value_name = "BRANCH", default_value = "main")]
-    pub base: String,
     /// How to answer
     #[arg(short, long, value_enum, default_value_t = Form::Text)]
     pub output: Form,
@@ -342,12 +340,15 @@ pub struct Completions {
 }
 
 /// Where the fleet repository is, and how to get at it.
-#[derive(Debug, Clone, Default, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 #[command(next_help_heading = "Repository")]
 pub struct Repository {
     /// The fleet repository: a path or a URL. The `origin` of the clone around the current directory when left out
     #[arg(long, value_name = "REPOSITORY")]
     pub repository: Option<String>,
+    /// The fleet's branch: the one that people merge to, and that controllers watch
+    #[arg(long, value_name = "BRANCH", default_value = DESIRED_BRANCH)]
+    pub base: String,
     /// The status branch. What fleet.yaml says, or drydock/status, when left out
     #[arg(long, value_name = "BRANCH")]
     pub status_branch: Option<String>,

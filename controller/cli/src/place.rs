@@ -4,10 +4,10 @@ use crate::Context;
 use crate::args;
 use crate::exit::{Exit, Failure};
 use drydock_git::limits::{self, Limits};
-use drydock_git::{Access, KeyFrom, Mirror, Oid, RefName, Remote, TokenFrom, Trouble};
-use drydock_spec::wire::ROOT_FILE;
-use drydock_spec::wire::config::{DESIRED_BRANCH, STATUS_BRANCH};
-use drydock_spec::{StatusHome, parse_fleet, tree};
+use drydock_git::{Access, KeyFrom, Mirror, Oid, RefName, Remote, TokenFrom, Trouble, Unreadable};
+use drydock_spec::wire::config::STATUS_BRANCH;
+use drydock_spec::wire::{ROOT_FILE, one_line};
+use drydock_spec::{Severity, StatusHome, parse_fleet, tree};
 use std::path::{Path, PathBuf};
 
 /// A fleet, looked at through its repositories.
@@ -22,17 +22,22 @@ pub struct Place {
     pub branch: RefName,
     /// Set when the remote did not answer, and this is what was fetched before.
     pub stale: Option<String>,
+    /// Set when `fleet.yaml` is there and does not count, so that nobody knows whether status is somewhere else.
+    pub unguided: Option<String>,
     base: RefName,
     fleet: Mirror,
     elsewhere: Option<Mirror>,
 }
 
+/// Characters of the reason why `fleet.yaml` does not count.
+const MOST_WHY: usize = 300;
+
 /// Mirrors of one remote that are tried: one for each command that runs at the same time.
 const MOST_MIRRORS: u32 = 8;
 
 impl Place {
-    /// Finds the fleet that the arguments mean and fetches what is new. `base` is the branch of desired state.
-    pub fn open(context: &Context, at: &args::Repository, base: &str) -> Result<Place, Failure> {
+    /// Finds the fleet that the arguments mean and fetches what is new.
+    pub fn open(context: &Context, at: &args::Repository) -> Result<Place, Failure> {
         if let Some(file) = &at.ca_file {
             let limits = Limits { ca_file: Some(context.directory.join(file)), ..Limits::default() };
             limits::settle(&limits)
@@ -40,7 +45,7 @@ impl Place {
         }
         let access = access(context, at);
         let (remote, work_tree) = locate(context, at.repository.as_deref())?;
-        let base = branch(base)?;
+        let base = branch(&at.base)?;
         let asked = at.status_branch.as_deref();
         let mut place = Place {
             work_tree,
@@ -48,6 +53,7 @@ impl Place {
             status: None,
             branch: branch(asked.unwrap_or(STATUS_BRANCH))?,
             stale: None,
+            unguided: None,
             base,
             fleet: open_mirror(context, remote.with_access(access.clone()))?,
             elsewhere: None,
@@ -74,9 +80,23 @@ impl Place {
     /// Goes where `fleet.yaml` says that status is written.
     fn follow(&mut self, context: &Context, asked: Option<&str>, access: Access) -> Result<(), Failure> {
         let Some(desired) = self.desired else { return Ok(()) };
-        let Ok(bytes) = self.fleet.read(desired, FLEET_FILE, tree::MOST_BYTES) else { return Ok(()) };
-        // A file that does not count says nothing; `drydock validate` tells why.
-        let Ok(fleet) = parse_fleet(FLEET_FILE, &bytes) else { return Ok(()) };
+        let bytes = match self.fleet.read(desired, FLEET_FILE, tree::MOST_BYTES) {
+            Ok(bytes) => bytes,
+            Err(Unreadable::NoSuchPath(_)) => return Ok(()),
+            Err(e) => {
+                self.unguided = Some(e.to_string());
+                return Ok(());
+            }
+        };
+        let fleet = match parse_fleet(FLEET_FILE, &bytes) {
+            Ok(fleet) => fleet,
+            Err(problems) => {
+                let first = problems.iter().find(|p| p.severity == Severity::Error);
+                let why = first.map_or_else(String::new, |p| format!("error[{}]: {}", p.code, p.message));
+                self.unguided = Some(one_line(&why, MOST_WHY));
+                return Ok(());
+            }
+        };
         let StatusHome { remote, branch: named } = fleet.status;
         let named = branch(asked.unwrap_or(&named))?;
         if remote.is_none() && named == self.branch {
@@ -89,6 +109,16 @@ impl Place {
             self.elsewhere = Some(open_mirror(context, remote.with_access(access))?);
         }
         self.refresh()
+    }
+
+    /// Tells what may be wrong with what is shown: that it is old, and that it may be shown of the wrong place.
+    pub fn note(&self, context: &mut Context) {
+        if let Some(why) = &self.unguided {
+            context.output.note(&format!("{FLEET_FILE} does not count ({why}); if it says that status is elsewhere, this is not it"));
+        }
+        if let Some(why) = &self.stale {
+            context.output.note(&format!("as fetched before; now: {why}"));
+        }
     }
 
     /// The mirror of the desired state.
@@ -111,6 +141,11 @@ impl Place {
         }
         self.status.ok_or_else(|| {
             let what = format!("{} has no status branch {}", self.status_mirror().remote(), self.branch);
+            if let Some(why) = &self.unguided {
+                let what = format!("{what}, and {FLEET_FILE}, which may say that status is elsewhere, does not count: {why}");
+                let todo = "mend fleet.yaml: drydock validate tells all that is wrong; or say where status is, with --repository and --status-branch";
+                return Failure::new(Exit::Found, what, todo);
+            }
             Failure::new(
                 Exit::Usage,
                 what,
@@ -254,11 +289,6 @@ pub fn person(context: &Context, work_tree: Option<&Path>) -> Person {
     // git takes the public file too, and finds the private one beside it; so do we.
     let key = file.map(|k| at_home(k.strip_suffix(".pub").map_or(k.clone(), ToOwned::to_owned)));
     Person { name: get("user.name"), email: get("user.email"), key }
-}
-
-/// The branch of desired state when nothing else is said.
-pub fn usual_base() -> &'static str {
-    DESIRED_BRANCH
 }
 
 /// A commit as text.

@@ -4,7 +4,7 @@ use crate::Context;
 use crate::args::Accept;
 use crate::branch::unreadable;
 use crate::exit::{Exit, Failure};
-use crate::place::{Place, usual_base};
+use crate::place::Place;
 use crate::word;
 use drydock_git::{Mirror, Oid};
 use drydock_model::ids::Revision;
@@ -12,7 +12,7 @@ use drydock_spec::wire::words::Said;
 
 pub(super) fn run(args: &Accept, context: &mut Context) -> Result<Exit, Failure> {
     let reason = word::reason(&args.word)?;
-    let mut place = Place::open(context, &args.repository, usual_base())?;
+    let mut place = Place::open(context, &args.repository)?;
     let said = match (&args.revision, &args.status) {
         (_, Some(commit)) => {
             let commit = known(place.status_mirror(), place.tip()?, commit, "the status branch")?;
@@ -20,13 +20,14 @@ pub(super) fn run(args: &Accept, context: &mut Context) -> Result<Exit, Failure>
         }
         (Some(revision), None) => {
             let Some(newest) = place.desired else {
-                let todo = "check --repository: the fleet's branch is the one that controllers watch";
-                return Err(Failure::new(Exit::Usage, "the fleet repository has no such branch", todo));
+                let what = format!("{} has no branch {}", place.fleet().remote(), args.repository.base);
+                return Err(Failure::new(Exit::Usage, what, "name the branch that controllers watch with --base; check --repository"));
             };
             Said::Accept { revision: known(place.fleet(), newest, revision, "the fleet's branch")?, reason }
         }
         (None, None) => return Err(Failure::new(Exit::Usage, "nothing was named to accept", "give a REVISION, or --status COMMIT")),
     };
+    place.note(context);
     let commit = word::say(context, &mut place, &args.word, &said)?;
     context.output.say(&format!("{said} (commit {commit})"));
     Ok(Exit::Fine)

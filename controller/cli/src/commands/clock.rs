@@ -4,7 +4,7 @@ use crate::Context;
 use crate::args::Clock;
 use crate::branch;
 use crate::exit::{Exit, Failure};
-use crate::place::{Place, usual_base};
+use crate::place::Place;
 use crate::word;
 use drydock_model::ids::ClusterName;
 use drydock_model::ledger::Word;
@@ -13,11 +13,11 @@ use drydock_spec::wire::words::Said;
 pub(super) fn run(args: &Clock, context: &mut Context) -> Result<Exit, Failure> {
     let Clock::Accept(word) = args;
     let reason = word::reason(&word.word)?;
-    let mut place = Place::open(context, &word.repository, usual_base())?;
+    let mut place = Place::open(context, &word.repository)?;
     let said = match &word.cluster {
         None => Said::ClockEverywhere { reason },
         Some(name) => {
-            branch::find(&place, name)?;
+            branch::find(&place, name)?.readable()?;
             let wrong = |e: drydock_model::ids::NameError| {
                 Failure::new(Exit::Usage, format!("{name:?} is no cluster: it {e}"), "see: drydock status")
             };
@@ -25,6 +25,7 @@ pub(super) fn run(args: &Clock, context: &mut Context) -> Result<Exit, Failure> 
             Said::Cluster { cluster, word: Word::Clock { reason } }
         }
     };
+    place.note(context);
     let commit = word::say(context, &mut place, &word.word, &said)?;
     context.output.say(&format!("{said} (commit {commit})"));
     Ok(Exit::Fine)

@@ -5,9 +5,9 @@ use super::status::short_time;
 use super::{API_VERSION, say_json};
 use crate::Context;
 use crate::args::{Form, History};
-use crate::branch::{self, unreadable};
+use crate::branch::{self, Damaged, Found, unreadable};
 use crate::exit::{Exit, Failure};
-use crate::place::{Place, usual_base};
+use crate::place::Place;
 use crate::setup::allowed;
 use crate::table::{cell, table};
 use drydock_git::{AllowedKeys, CommitFacts, Mirror};
@@ -25,8 +25,8 @@ const NOBODY: &str = "nobody known";
 const MOST: usize = 160;
 
 pub(super) fn run(args: &History, context: &mut Context) -> Result<Exit, Failure> {
-    let place = Place::open(context, &args.repository, usual_base())?;
-    let (tip, folder) = branch::find(&place, &args.cluster)?;
+    let place = Place::open(context, &args.repository)?;
+    let Found { tip, folder, damaged } = branch::find(&place, &args.cluster)?;
     let mirror = place.status_mirror();
     let walk = mirror.walk(tip, None, MOST_COMMITS).map_err(|e| unreadable(&e))?;
     let wanted = usize::try_from(args.number).unwrap_or(usize::MAX);
@@ -43,8 +43,9 @@ pub(super) fn run(args: &History, context: &mut Context) -> Result<Exit, Failure
             items.push(HistoryItem { signed_by, ..item });
         }
     }
-    if let Some(why) = &place.stale {
-        context.output.note(&format!("as fetched before; now: {why}"));
+    place.note(context);
+    if let Some(damaged) = &damaged {
+        context.output.note(&format!("cannot be read: {damaged}"));
     }
     let unsigned = items.iter().any(|item| item.signed_by.as_deref() == Some(NOBODY));
     match args.output {
@@ -73,7 +74,8 @@ pub(super) fn run(args: &History, context: &mut Context) -> Result<Exit, Failure
             }
         }
     }
-    Ok(if unsigned { Exit::Found } else { Exit::Fine })
+    let worst = damaged.as_ref().map_or(Exit::Fine, Damaged::exit);
+    Ok(if unsigned { worst.max(Exit::Found) } else { worst })
 }
 
 /// Keys that were given to check signatures with.

@@ -22,7 +22,7 @@ use drydock_spec::{ClusterSpec, Diagnostic};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn run(args: &Plan, context: &mut Context) -> Result<Exit, Failure> {
-    let place = Place::open(context, &args.repository, &args.base)?;
+    let place = Place::open(context, &args.repository)?;
     let tree = args.folder.as_ref().map(|f| context.directory.join(f)).or(place.work_tree.clone()).ok_or_else(|| {
         Failure::new(Exit::Usage, "there is no working tree here", "name its folder: drydock plan FOLDER; or run this inside a clone")
     })?;
@@ -36,9 +36,7 @@ pub(super) fn run(args: &Plan, context: &mut Context) -> Result<Exit, Failure> {
         None => Desired::default(),
     };
     let (items, held, unchanged) = compare(&place, context.clock.now(), &before, &after)?;
-    if let Some(why) = &place.stale {
-        context.output.note(&format!("as fetched before; now: {why}"));
-    }
+    place.note(context);
     let exit = if after.any_error() || held { Exit::Found } else { Exit::Fine };
     let problems = after.diagnostics().map(Diagnostic::told).collect();
     let answer = PlanAnswer {
@@ -53,8 +51,8 @@ pub(super) fn run(args: &Plan, context: &mut Context) -> Result<Exit, Failure> {
         Form::Json => say_json(context, &answer)?,
         Form::Text => {
             let base = match place.desired {
-                Some(newest) => format!("{} ({})", args.base, short(&newest.to_string())),
-                None => format!("no branch {}: everything is new", args.base),
+                Some(newest) => format!("{} ({})", args.repository.base, short(&newest.to_string())),
+                None => format!("no branch {}: everything is new", args.repository.base),
             };
             context.output.say(&format!("compared with {base}\n"));
             answer.items.iter().for_each(|item| show(context, item));

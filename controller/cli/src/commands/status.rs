@@ -3,10 +3,10 @@
 use super::{API_VERSION, say_json};
 use crate::Context;
 use crate::args::{Status, StatusForm};
-use crate::branch;
+use crate::branch::{self, Damaged};
 use crate::exit::{Exit, Failure};
 use crate::output::Paint;
-use crate::place::{Place, text_of, usual_base};
+use crate::place::{Place, text_of};
 use crate::table::{Cell, cell, painted, table};
 use drydock_git::Oid;
 use drydock_model::time::{Millis, Timestamp};
@@ -19,7 +19,7 @@ use drydock_spec::wire::status::ClusterStatus;
 const WATCH: Millis = Millis::seconds(2);
 
 pub(super) fn run(args: &Status, context: &mut Context) -> Result<Exit, Failure> {
-    let mut place = Place::open(context, &args.repository, usual_base())?;
+    let mut place = Place::open(context, &args.repository)?;
     let mut exit = show(args, context, &place)?;
     if !args.watch {
         return Ok(exit);
@@ -45,10 +45,9 @@ pub(super) fn run(args: &Status, context: &mut Context) -> Result<Exit, Failure>
 fn show(args: &Status, context: &mut Context, place: &Place) -> Result<Exit, Failure> {
     let tip = place.tip()?;
     let (items, unreadable) = read(args, place, tip)?;
-    if let Some(why) = &place.stale {
-        context.output.note(&format!("as fetched before; now: {why}"));
-    }
-    let exit = if items.iter().any(needs_a_person) || !unreadable.is_empty() { Exit::Found } else { Exit::Fine };
+    place.note(context);
+    let held = if items.iter().any(needs_a_person) { Exit::Found } else { Exit::Fine };
+    let exit = unreadable.iter().map(Damaged::exit).fold(held, Exit::max);
     match args.output {
         StatusForm::Json => {
             let answer = StatusAnswer {
@@ -58,12 +57,13 @@ fn show(args: &Status, context: &mut Context, place: &Place) -> Result<Exit, Fai
                 commit: text_of(Some(tip)),
                 stale: place.stale.clone(),
                 items,
-                unreadable,
+                unreadable: unreadable.iter().map(Damaged::to_string).collect(),
             };
             say_json(context, &answer)?;
             return Ok(exit);
         }
         StatusForm::Yaml => items.iter().for_each(|item| context.output.write(&format!("---\n{}", item.encode()))),
+        StatusForm::Table | StatusForm::Wide if items.is_empty() && !unreadable.is_empty() => {}
         StatusForm::Table | StatusForm::Wide if items.is_empty() => context.output.say("no cluster has a status yet"),
         StatusForm::Table => clusters(context, &items),
         StatusForm::Wide => {
@@ -76,21 +76,24 @@ fn show(args: &Status, context: &mut Context, place: &Place) -> Result<Exit, Fai
     Ok(exit)
 }
 
-fn read(args: &Status, place: &Place, tip: Oid) -> Result<(Vec<ClusterStatus>, Vec<String>), Failure> {
+fn read(args: &Status, place: &Place, tip: Oid) -> Result<(Vec<ClusterStatus>, Vec<Damaged>), Failure> {
     let mirror = place.status_mirror();
     let (mut items, mut unreadable) = (Vec::new(), Vec::new());
     for folder in branch::folders(mirror, tip)? {
         match branch::status(mirror, tip, &folder) {
             Ok(status) if args.clusters.is_empty() || args.clusters.contains(&status.metadata.name) => items.push(status),
             Ok(_) => {}
-            Err(why) => unreadable.push(why),
+            Err(damaged) => unreadable.push(damaged),
         }
     }
     for asked in &args.clusters {
         if !items.iter().any(|i| i.metadata.name == *asked) {
-            // Says which there are.
+            // Says which there are, when there is no such cluster at all.
             branch::find(place, asked)?;
         }
+    }
+    if !args.clusters.is_empty() {
+        unreadable.retain(|damaged| args.clusters.iter().any(|asked| asked == damaged.cluster()));
     }
     Ok((items, unreadable))
 }

@@ -6,7 +6,7 @@ use crate::args::Why;
 use crate::branch;
 use crate::exit::{Exit, Failure};
 use crate::output::Paint;
-use crate::place::{Place, usual_base};
+use crate::place::Place;
 use drydock_spec::wire::condition::{ConditionKind, Truth};
 use drydock_spec::wire::message::short;
 use drydock_spec::wire::status::{ClusterStatus, Node, is_of_a_file};
@@ -16,12 +16,10 @@ use drydock_spec::wire::{instant, one_line};
 const MOST: usize = 400;
 
 pub(super) fn run(args: &Why, context: &mut Context) -> Result<Exit, Failure> {
-    let place = Place::open(context, &args.repository, usual_base())?;
-    let (tip, folder) = branch::find(&place, &args.cluster)?;
-    let facts = branch::facts(place.status_mirror(), tip, &folder)?;
-    if let Some(why) = &place.stale {
-        context.output.note(&format!("as fetched before; now: {why}"));
-    }
+    let place = Place::open(context, &args.repository)?;
+    let found = branch::find(&place, &args.cluster)?.readable()?;
+    let facts = branch::facts(place.status_mirror(), found.tip, &found.folder)?;
+    place.note(context);
     let status = ClusterStatus::of(&facts);
     let wanted = &facts.wanted;
     let mut lines = vec![

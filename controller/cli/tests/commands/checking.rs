@@ -595,6 +595,11 @@ fn help_names_every_command_and_exit_code() {
                       The fleet repository: a path or a URL. The `origin` of the clone around the current
                       directory when left out
 
+                  --base <BRANCH>
+                      The fleet's branch: the one that people merge to, and that controllers watch
+
+                      [default: main]
+
                   --status-branch <BRANCH>
                       The status branch. What fleet.yaml says, or drydock/status, when left out
 

@@ -414,6 +414,64 @@ fn torn_and_newer_facts_are_told() {
 }
 
 #[test]
+fn a_cluster_whose_status_does_not_read_is_not_denied() {
+    let world = World::with(&sample::opening());
+    world.commit("drydock/status", "Fix typo", &[("clusters/hospitals/hospital-north/status.yaml", "kind: nonsense\n")]);
+    for line in ["why hospital-north", "status hospital-north", "status", "history hospital-north -n 1", "why elsewhere"] {
+        let said = world.run(line);
+        assert_eq!(said.exit, Exit::Found, "{line}: {said:?}");
+        assert!(said.err.contains("clusters/hospitals/hospital-north: status.yaml does not have the shape"), "{line}: {said:?}");
+    }
+    assert!(world.run("history hospital-north").out.contains("N02 Install opened"), "its history is in the messages");
+    let json: StatusAnswer = serde_json::from_str(&world.run("status hospital-north -o json").out).unwrap();
+    assert_eq!((json.items.len(), json.unreadable.len()), (0, 1));
+    let other = ("clusters/shops/till-042/status.yaml", "least: 2\n");
+    world.commit("drydock/status", "newer", &[other]);
+    for line in ["why till-042", "status till-042", "status", "history till-042", "why elsewhere"] {
+        let said = world.run(line);
+        assert_eq!(said.exit, Exit::TooNew, "{line}: {said:?}");
+        assert!(said.err.contains("till-042: status.yaml needs schema 2"), "{line}: {said:?}");
+    }
+    assert_eq!(world.run("status hospital-north").exit, Exit::Found, "of another cluster's status nobody asked");
+}
+
+#[test]
+fn a_status_beside_facts_for_a_newer_reader_is_for_a_newer_reader_too() {
+    let world = World::with(&sample::installing());
+    let home = "clusters/hospitals/hospital-north";
+    let files = [(format!("{home}/status.yaml"), "kind: of the future\n"), (format!("{home}/facts.yaml"), "schema: 2\nleast: 2\n")];
+    world.commit("drydock/status", "newer", &[(&files[0].0, files[0].1), (&files[1].0, files[1].1)]);
+    let said = world.run("why hospital-north");
+    assert_eq!(said.exit, Exit::TooNew, "{said:?}");
+    assert!(said.err.contains("install a newer drydock"), "{said:?}");
+}
+
+#[test]
+fn a_fleet_file_that_does_not_count_leads_nobody_to_an_empty_place() {
+    let world = World::bare();
+    world.commit(
+        "main",
+        "oops",
+        &[("fleet.yaml", "apiVersion: drydock/v1alpha1\nkind: Fleet\nmetadata:\n  name: f\nspec:\n  stauts: {}\n")],
+    );
+    check(
+        &world,
+        "status",
+        expect![[r#"
+            --- standard error
+            drydock: DIR/fleet.git/ has no status branch drydock/status, and fleet.yaml, which may say that status is elsewhere, does not count: error[DD0201]: `spec` has no field "stauts"
+              mend fleet.yaml: drydock validate tells all that is wrong; or say where status is, with --repository and --status-branch
+            --- exit 1
+        "#]],
+    );
+    let world = World::with(&sample::installing());
+    world.commit("main", "oops", &[("fleet.yaml", "kind: [")]);
+    let said = world.run("status");
+    assert_eq!((said.exit, said.out.contains("hospital-north")), (Exit::Fine, true), "{said:?}");
+    assert!(said.err.starts_with("fleet.yaml does not count (error[DD0103]: "), "{said:?}");
+}
+
+#[test]
 fn escapes_on_the_branch_reach_no_terminal() {
     let world = World::with(&sample::installing());
     let status = drydock_spec::wire::status::ClusterStatus::of(&sample::installing()).encode();

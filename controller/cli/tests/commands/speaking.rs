@@ -118,6 +118,103 @@ fn a_node_that_is_nowhere_or_twice_is_not_spoken_of() {
 }
 
 #[test]
+fn a_word_goes_nowhere_while_a_status_that_may_be_meant_does_not_read() {
+    let world = World::with(&sample::held());
+    let key = key(&world);
+    world.commit("drydock/status", "torn", &[("clusters/hospitals/hospital-south/status.yaml", "kind: nonsense\n")]);
+    assert_eq!(
+        spoken(
+            &world,
+            &format!("node retry N02 --reason x {key}"),
+            expect![[r#"
+                --- standard error
+                drydock: whose node N02 is meant cannot be told, as a status cannot be read: clusters/hospitals/hospital-south: status.yaml does not have the shape of schema 1: missing field `apiVersion`
+                  say which with --cluster CLUSTER, or mend that first; look at the branch with git log; a commit that Drydock did not write may have touched it
+                --- exit 1
+            "#]]
+        ),
+        None
+    );
+    assert_eq!(
+        spoken(
+            &world,
+            &format!("node retry N02 --reason x {key} --cluster hospital-south"),
+            expect![[r#"
+                --- standard error
+                drydock: the status of hospital-south cannot be read: clusters/hospitals/hospital-south: status.yaml does not have the shape of schema 1: missing field `apiVersion`
+                  look at the branch with git log; a commit that Drydock did not write may have touched it
+                --- exit 1
+            "#]]
+        ),
+        None
+    );
+    assert_eq!(
+        spoken(
+            &world,
+            &format!("clock accept --reason x {key} --cluster hospital-south"),
+            expect![[r#"
+        --- standard error
+        drydock: the status of hospital-south cannot be read: clusters/hospitals/hospital-south: status.yaml does not have the shape of schema 1: missing field `apiVersion`
+          look at the branch with git log; a commit that Drydock did not write may have touched it
+        --- exit 1
+    "#]]
+        ),
+        None
+    );
+    let said = spoken(
+        &world,
+        &format!("node retry N02 --reason x {key} --cluster hospital-north"),
+        expect![[r#"
+        hospital-north: N02 gets fresh attempts (commit COMMIT)
+        --- exit 0
+    "#]],
+    );
+    assert!(matches!(said, Some(Said::Cluster { cluster, .. }) if cluster.as_str() == "hospital-north"));
+}
+
+#[test]
+fn a_fleet_on_another_branch_is_spoken_of_with_its_name() {
+    let world = World::with(&sample::held());
+    let key = key(&world);
+    let newest = world.commit("production", "here it is", &[("README", "x")]);
+    assert_eq!(
+        spoken(
+            &world,
+            &format!("accept {newest} --reason x {key}"),
+            expect![[r#"
+        --- standard error
+        drydock: commit COMMIT is not on the fleet's branch
+          give all 40 characters, as git log --format=%H shows them
+        --- exit 2
+    "#]]
+        ),
+        None
+    );
+    let said = spoken(
+        &world,
+        &format!("accept {newest} --reason x {key} --base production"),
+        expect![[r#"
+        revision COMMIT of the fleet is accepted (commit COMMIT)
+        --- exit 0
+    "#]],
+    );
+    assert!(matches!(said, Some(Said::Accept { .. })));
+    assert_eq!(
+        spoken(
+            &world,
+            &format!("accept {newest} --reason x {key} --base nowhere"),
+            expect![[r#"
+        --- standard error
+        drydock: DIR/fleet.git has no branch nowhere
+          name the branch that controllers watch with --base; check --repository
+        --- exit 2
+    "#]]
+        ),
+        None
+    );
+}
+
+#[test]
 fn clock_words_go_to_one_cluster_or_to_all() {
     let world = World::with(&sample::held());
     let key = key(&world);
