@@ -14,7 +14,7 @@ use drydock_model::desired::{NodeOrder, Standing};
 use drydock_model::ids::ClusterName;
 use drydock_model::paths::{self, NoRoute};
 use drydock_model::time::Timestamp;
-use drydock_spec::wire::answer::{PlanAnswer, PlannedCluster, PlannedNode};
+use drydock_spec::wire::answer::{PlanAnswer, PlannedChange, PlannedCluster, PlannedNode};
 use drydock_spec::wire::facts::Facts;
 use drydock_spec::wire::message::short;
 use drydock_spec::wire::{folder, rfc3339};
@@ -113,7 +113,7 @@ fn removed(was: &ClusterSpec) -> PlannedCluster {
     PlannedCluster {
         name: was.desired.cluster.to_string(),
         path: was.path.clone(),
-        change: "Removed".to_owned(),
+        change: PlannedChange::Removed,
         from: Some(was.desired.target.to_string()),
         to: None,
         differs: Vec::new(),
@@ -126,7 +126,7 @@ fn removed(was: &ClusterSpec) -> PlannedCluster {
 fn refused(was: &ClusterSpec) -> PlannedCluster {
     let target = Some(was.desired.target.to_string());
     let warnings = vec!["the new file does not count; the cluster would stay on the last good one".to_owned()];
-    PlannedCluster { change: "Refused".to_owned(), to: target, warnings, ..removed(was) }
+    PlannedCluster { change: PlannedChange::Refused, to: target, warnings, ..removed(was) }
 }
 
 fn planned(place: &Place, now: Timestamp, was: Option<&ClusterSpec>, is: &ClusterSpec) -> Result<(PlannedCluster, bool), Failure> {
@@ -166,7 +166,7 @@ fn planned(place: &Place, now: Timestamp, was: Option<&ClusterSpec>, is: &Cluste
     let item = PlannedCluster {
         name: desired.cluster.to_string(),
         path: is.path.clone(),
-        change: if was.is_some() { "Changed" } else { "Added" }.to_owned(),
+        change: if was.is_some() { PlannedChange::Changed } else { PlannedChange::Added },
         from: was.map(|w| w.desired.target.to_string()),
         to: Some(desired.target.to_string()),
         differs: was.map(|w| differs(w, is)).unwrap_or_default(),
@@ -254,8 +254,13 @@ fn show(context: &mut Context, item: &PlannedCluster) {
         (Some(from), None) => format!("{from}, no longer cared for"),
         (None, None) => String::new(),
     };
-    let paint = if matches!(item.change.as_str(), "Removed" | "Refused") { Paint::Red } else { Paint::Green };
-    let head = context.output.paint(&format!("{} {}", item.change.to_lowercase(), item.name), paint);
+    let (word, paint) = match item.change {
+        PlannedChange::Added => ("added", Paint::Green),
+        PlannedChange::Changed => ("changed", Paint::Green),
+        PlannedChange::Removed => ("removed", Paint::Red),
+        PlannedChange::Refused => ("refused", Paint::Red),
+    };
+    let head = context.output.paint(&format!("{word} {}", item.name), paint);
     context.output.say(&format!("{head}: {target}  ({})", item.path));
     item.differs.iter().for_each(|d| context.output.say(&format!("  {d}")));
     for (names, node) in grouped(&item.nodes) {

@@ -110,8 +110,8 @@ pub struct PlannedCluster {
     pub name: String,
     /// Its file.
     pub path: String,
-    /// `Added`, `Removed` or `Changed`.
-    pub change: String,
+    /// What becomes of it.
+    pub change: PlannedChange,
     /// What every node shall run before the change.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub from: Option<String>,
@@ -127,6 +127,19 @@ pub struct PlannedCluster {
     pub opens: Option<String>,
     /// What a person should know before merging.
     pub warnings: Vec<String>,
+}
+
+/// What becomes of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PlannedChange {
+    /// It is new.
+    Added,
+    /// Its file is gone: nothing new would begin.
+    Removed,
+    /// Its inputs differ.
+    Changed,
+    /// Its new file does not count: it would stay on the last good one.
+    Refused,
 }
 
 /// What a change means for one node.

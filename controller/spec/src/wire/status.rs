@@ -146,7 +146,7 @@ pub struct Window {
     /// When it closes, while open.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub closes: Option<String>,
-    /// When the next one opens, while closed.
+    /// When the next one opens, while closed: an instant, or `not within 13 months`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub opens: Option<String>,
 }
