@@ -80,7 +80,8 @@ impl Step {
             Step::Reboot => Row {
                 step: self,
                 class: Class::Disruptive,
-                budget: Millis::minutes(30),
+                // `run.rebootTimeout` counts for both kinds of restart, and so does its default.
+                budget: Millis::minutes(60),
                 entries: 3,
                 begin: "node is out by us; every other node Up; all damage explained by this node; quorum suffices",
                 done: "another boot, cluster service running, no setup at work, no restart pending any more",

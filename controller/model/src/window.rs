@@ -206,9 +206,16 @@ impl Windows {
         self.recurring.iter().map(|w| w.duration).max()
     }
 
-    /// The longest open span of the [`HORIZON`] after `at`, of which what lies before `at` does not count; zero when there is none.
+    /// The longest open span of the [`HORIZON`] after `at`, of which what lies before `at` does not count; zero when there is none. The hour that comes
+    /// twice when a clock is set back does not count either: what fits into one night of the year only is nothing to plan with.
     pub fn longest_after(&self, at: Timestamp) -> Millis {
-        self.stretches(at, at + HORIZON).into_iter().map(|s| s.to.since(s.from.max(at))).max().unwrap_or(Millis::ZERO)
+        let ordinary = |s: Stretch| Millis(s.to.since(s.from.max(at)).0.saturating_sub(self.set_back(s).0));
+        self.stretches(at, at + HORIZON).into_iter().map(ordinary).max().unwrap_or(Millis::ZERO)
+    }
+
+    /// By how much a clock of these windows is set back within a span; the most of them where they differ.
+    fn set_back(&self, span: Stretch) -> Millis {
+        self.recurring.iter().map(|w| w.zone.set_back(span)).max().unwrap_or(Millis::ZERO)
     }
 
     /// All open spans that touch `from..to`, oldest first, neither overlapping nor touching each other. One that reaches over an edge may be cut
@@ -397,6 +404,15 @@ impl Zone {
     /// The names of all zones, for hints.
     pub fn all() -> Vec<String> {
         TimeZoneDatabase::bundled().available().map(|n| n.as_str().to_owned()).collect()
+    }
+
+    /// By how much its wall clock shows less at the end of a span than has passed within it.
+    fn set_back(&self, span: Stretch) -> Millis {
+        let offset = |at: Timestamp| jiff::Timestamp::from_millisecond(at.0).ok().map(|t| i64::from(self.rules.to_offset(t).seconds()));
+        match (offset(span.from), offset(span.to)) {
+            (Some(before), Some(after)) => Millis::seconds(u64::try_from(before.saturating_sub(after)).unwrap_or(0)),
+            (Some(_) | None, _) => Millis::ZERO,
+        }
     }
 
     /// The first and the last instant at which this zone's wall clock shows `at`; in a skipped hour the first instant after it.

@@ -93,6 +93,23 @@ fn windows_that_touch_or_overlap_are_one() {
 }
 
 #[test]
+fn the_hour_that_comes_twice_makes_no_window_longer() {
+    let check = |zone: &str, expect: Millis| {
+        let windows = one("daily at 22:00", Millis::hours(6), zone);
+        assert_eq!(windows.longest_after(at("2026-06-01T00:00:00Z")), expect, "{zone}");
+    };
+    check("UTC", Millis::hours(6));
+    // Berlin's clocks are set back on 25 October 2026, New York's a week later: seven hours pass in that night.
+    check("Europe/Berlin", Millis::hours(6));
+    check("America/New_York", Millis::hours(6));
+    // Lord Howe Island sets them back by half an hour.
+    check("Australia/Lord_Howe", Millis::hours(6));
+    let both =
+        vec![window("daily at 22:00", Millis::hours(6), "Europe/Berlin"), window("daily at 21:00", Millis::hours(6), "Europe/London")];
+    assert_eq!(Windows::new(both, Vec::new()).unwrap().longest_after(at("2026-06-01T00:00:00Z")), Millis::hours(6));
+}
+
+#[test]
 fn a_window_around_the_clock_never_closes() {
     assert_eq!(span(&one("daily at 00:00", Millis::hours(24), "Europe/Berlin"), "2026-11-28T21:00:00Z"), "-..-");
 }

@@ -8,7 +8,7 @@ use crate::diagnostic::{Diagnostic, Place, Problems};
 use crate::keys::names_a_secret;
 use crate::shape::ClusterFile;
 use crate::tree::{Field, Node, Value};
-use crate::{schema, structure, tree, yaml};
+use crate::{duration, schema, structure, tree, yaml};
 use drydock_model::connection::{Connection, Transport, Way};
 use drydock_model::desired::{Desired, FailbackMode, Maintenance, Method, NodeOrder, Overrun, RunOptions, Suspend, WorkloadPolicy};
 use drydock_model::ids::{ClusterName, NodeName, SpecHash};
@@ -111,9 +111,11 @@ fn read(path: &str, tree: &Node, fleet: &Fleet, problems: &mut Problems) -> Opti
     }
     let failed_most = run.max_failed_nodes.or(defaults.run.max_failed_nodes).unwrap_or(0);
     spares_one(spec, run.max_failed_nodes, nodes.len(), problems);
+    let usual = defaults.connection.transport.unwrap_or(Transport::WinRM);
+    let transport = own.transport.unwrap_or(usual);
     let connection = Connection {
-        transport: own.transport.or(defaults.connection.transport).unwrap_or(Transport::WinRM),
-        port: own.port.or(defaults.connection.port),
+        transport,
+        port: port(transport, own.port, (usual, defaults.connection.port)),
         credential: own.credential.or_else(|| defaults.connection.credential.clone()),
         addresses: nodes.iter().map(|n| (n.name.clone(), n.address.clone())).collect(),
         nodes: BTreeMap::new(),
@@ -172,7 +174,7 @@ struct Listed {
     own: Option<ConnectionPart>,
 }
 
-/// Nodes that are reached in another way than the rest. A port belongs to its transport: another transport has its own again.
+/// Nodes that are reached in another way than the rest.
 fn ways(usual: &Connection, nodes: &[Listed], problems: &mut Problems) -> BTreeMap<NodeName, Way> {
     let mut ways = BTreeMap::new();
     for node in nodes {
@@ -182,12 +184,29 @@ fn ways(usual: &Connection, nodes: &[Listed], problems: &mut Problems) -> BTreeM
             let message = format!("{} cannot be simulated in a cluster that is not, nor the other way round", node.name);
             problems.error_with(Code::Contradiction, &node.place, message, "give all nodes `transport: Lab`, or none");
         }
-        let port = own.port.or(if transport == usual.transport { usual.port } else { None });
+        let port = port(transport, own.port, (usual.transport, usual.port));
         let credential = own.credential.clone().or_else(|| usual.credential.clone());
-        ways.insert(node.name.clone(), Way { transport, port, credential });
+        let way = Way { transport, port, credential };
+        // One that says what holds anyway says nothing.
+        if way != usual.way(&node.name) {
+            ways.insert(node.name.clone(), way);
+        }
     }
     ways
 }
+
+/// The port, where it is not the transport's own. A port belongs to its transport, so that of another one is not taken over. Which port is WinRM's own
+/// depends on the credential's encryption, which the controller's configuration says: one that is given for WinRM always counts.
+fn port(transport: Transport, given: Option<u16>, (of, usual): (Transport, Option<u16>)) -> Option<u16> {
+    let port = given.or(if transport == of { usual } else { None });
+    match transport {
+        Transport::SSH => port.filter(|port| *port != SSH_PORT),
+        Transport::WinRM | Transport::Lab => port,
+    }
+}
+
+/// The port on which an sshd listens.
+const SSH_PORT: u16 = 22;
 
 fn nodes(field: Option<&Field>, problems: &mut Problems) -> Vec<Listed> {
     let Some(field) = field else { return Vec::new() };
@@ -358,6 +377,10 @@ fn assemble(
     Some(windows)
 }
 
+/// What passes between the opening of a window and the first node's order: a look at the nodes, an intent, its push, and another look. A window that is
+/// exactly as long as one node needs is too short by the time the first look is done.
+const BEGINNING: Millis = Millis::minutes(15);
+
 /// A year without exclusions by which windows are measured, so that a text does not become right or wrong as time passes.
 const ORDINARY_YEAR: Timestamp = Timestamp(1_767_225_600_000);
 
@@ -369,10 +392,15 @@ fn long_enough(spec: &Node, desired: &Desired, problems: &mut Problems) {
     }
     let longest = windows.longest_after(ORDINARY_YEAR);
     let needed: Millis = desired.node_budget(Purpose::Upgrade).max(desired.node_budget(Purpose::Registry));
-    if longest < needed {
+    let enough = needed.plus(BEGINNING);
+    if longest < enough {
         let message = format!(
-            "the longest window is {longest}, but one node may need {needed} from {}: none would be begun (law S3)",
-            desired.source
+            "the longest window is {}, but one node may need {} from {}, and {} may pass until it is begun, together {}: none would be begun (law S3)",
+            duration::print(longest),
+            duration::print(needed),
+            desired.source,
+            duration::print(BEGINNING),
+            duration::print(enough),
         );
         let hint = "make a window longer, or the timeouts in `run` shorter; media takes half the time of Windows Update";
         problems.warn(Code::WindowTooShort, place_of(spec, "maintenance"), message, hint);

@@ -82,6 +82,7 @@ pub(super) fn windows(maintenance: Option<&Node>, problems: &mut Problems) -> Op
     }
     if items.len() > MOST_WINDOWS {
         problems.error(Code::OutOfBounds, &field.place, format!("`windows` has {} items; at most {MOST_WINDOWS} are allowed", items.len()));
+        return None;
     }
     Some(items.iter().filter_map(|item| window(item, problems)).collect())
 }

@@ -106,11 +106,16 @@ pub(super) fn length(node: &Node, what: &str, bounds: RangeInclusive<Millis>, pr
 /// An instant with an offset.
 pub(super) fn instant(node: &Node, what: &str, problems: &mut Problems) -> Option<Timestamp> {
     let text = node.text()?;
+    let hint = "write date, time and offset: 2026-12-20T00:00:00+01:00, or Z for UTC";
+    // A zone behind the offset says the same twice, and the two may differ.
+    if text.contains('[') {
+        problems.error_with(Code::BadInstant, &node.place, format!("`{what}` names a zone; only its offset is read"), hint);
+        return None;
+    }
     match text.parse::<jiff::Timestamp>() {
         Ok(instant) => Some(Timestamp(instant.as_millisecond())),
         Err(_) => {
             let zoneless = text.parse::<jiff::civil::DateTime>().is_ok();
-            let hint = "write date, time and offset: 2026-12-20T00:00:00+01:00, or Z for UTC";
             let why = if zoneless { "has no offset, so it is another moment in every zone" } else { "is not an instant" };
             problems.error_with(Code::BadInstant, &node.place, format!("`{what}` {why}"), hint);
             None

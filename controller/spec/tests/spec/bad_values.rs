@@ -761,7 +761,7 @@ fn exclusions_that_exclude_nothing_or_have_no_offset_are_refused() {
 #[test]
 fn windows_too_short_for_one_node_are_warned_of() {
     expect![[r#"
-        warning[DD0309]: the longest window is 2h, but one node may need 3h45m from media in D:\Media\24H2: none would be begun (law S3)
+        warning[DD0309]: the longest window is 2h, but one node may need 3h45m from media in D:\Media\24H2, and 15m may pass until it is begun, together 4h: none would be begun (law S3)
           --> clusters/a.yaml:16:3
            |
         16 |   maintenance:
@@ -770,6 +770,46 @@ fn windows_too_short_for_one_node_are_warned_of() {
            = help: make a window longer, or the timeouts in `run` shorter; media takes half the time of Windows Update
     "#]]
     .assert_eq(&warned(&cluster_and(&WINDOW.replace("8h", "2h"))));
+}
+
+#[test]
+fn a_window_is_long_enough_with_what_passes_until_a_node_is_begun_and_without_the_hour_that_comes_twice() {
+    // Media needs 3h45m of node time, and a quarter of an hour is left for the beginning.
+    let check = |duration: &str, enough: bool| {
+        let said = warned(&cluster_and(&WINDOW.replace("8h", duration)));
+        assert_eq!(said.is_empty(), enough, "{duration}: {said}");
+    };
+    check("3h45m", false);
+    check("3h59m", false);
+    check("4h", true);
+}
+
+#[test]
+fn a_zone_behind_an_offset_is_refused() {
+    let text = "  suspend:\n    reason: audit\n    until: 2026-12-20T06:00:00+01:00[Europe/Berlin]\n";
+    expect![[r#"
+        error[DD0317]: `until` names a zone; only its offset is read
+          --> clusters/a.yaml:18:12
+           |
+        18 |     until: 2026-12-20T06:00:00+01:00[Europe/Berlin]
+           |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+           |
+           = help: write date, time and offset: 2026-12-20T00:00:00+01:00, or Z for UTC
+    "#]]
+    .assert_eq(&refused(&cluster_and(text)));
+}
+
+#[test]
+fn a_calendar_of_windows_is_told_once() {
+    let one = "      - {schedule: dayly, duration: 8h, timeZone: UTC}\n";
+    expect![[r#"
+        error[DD0304]: `windows` has 33 items; at most 32 are allowed
+          --> clusters/a.yaml:17:5
+           |
+        17 |     windows:
+           |     ^^^^^^^
+    "#]]
+    .assert_eq(&refused(&cluster_and(&format!("  maintenance:\n    windows:\n{}", one.repeat(33)))));
 }
 
 #[test]

@@ -252,6 +252,11 @@ fn comments_order_labels_and_spelled_out_defaults_do_not_change_the_hash() {
     same(&cluster_and(
         "  method: Rolling\n  workload: LiveMigrate\n  maintenance: {overrun: FinishNode}\n  run: {maxRetriesPerNode: 3, maxFailedNodes: 0, requireAllNodesOnline: true, rebootTimeout: 60m, suspendClusterNodeTimeout: 30m, waitForStorageRepairTimeout: 8h, failbackMode: Immediate}\n",
     ));
+    let same_hash = |text: &str, plain: &str| assert_eq!(accepted(text).desired.spec, accepted(plain).desired.spec, "{text}");
+    let ssh = cluster_with("transport: Lab", "{transport: SSH, credential: ops}").replace("connection:\n    {", "connection: {");
+    same_hash(&ssh.replace("SSH", "SSH, port: 22"), &ssh);
+    same_hash(&ssh.replace("- name: N01", "- {name: N01, connection: {transport: SSH, port: 22, credential: ops}}"), &ssh);
+    same_hash(&ssh.replace("- name: N01", "- {name: N01, connection: {credential: ops}}"), &ssh);
     let moved: String = {
         let (head, spec) = CLUSTER.split_once("spec:\n").unwrap();
         format!("spec:\n{spec}{head}")
@@ -294,6 +299,22 @@ fn what_a_cluster_leaves_out_comes_from_the_fleet() {
     assert_eq!(own.desired.maintenance.windows.to_string(), "daily at 02:00 for 9h (UTC), less 2 exclusions");
     assert_eq!(own.desired.suspend.map(|s| s.reason).as_deref(), Some("mine"));
     assert_eq!((own.desired.contact.as_deref(), own.connection.transport), (Some("me"), Transport::Lab));
+}
+
+#[test]
+fn a_fleets_port_belongs_to_the_fleets_transport() {
+    let check = |fleets: &str, own: &str, expect: Option<u16>| {
+        let fleet =
+            fleet(&FLEET.replace("    connection:\n      transport: Lab\n", &format!("    connection: {{credential: ops, {fleets}}}\n")));
+        let spec = accepted_in(&cluster_with("    transport: Lab\n", own), &fleet);
+        assert_eq!(spec.connection.port, expect, "{fleets} / {own}");
+    };
+    check("transport: SSH, port: 2222", "    credential: mine\n", Some(2_222));
+    check("transport: SSH, port: 2222", "    transport: WinRM\n", None);
+    check("port: 5985", "    transport: SSH\n", None);
+    check("port: 5985", "    transport: WinRM\n", Some(5_985));
+    check("port: 5985", "    transport: Lab\n", None);
+    check("port: 5985", "    {transport: SSH, port: 2022}\n", Some(2_022));
 }
 
 #[test]
