@@ -53,7 +53,7 @@ codes! {
     KeyNotText = 113,
     /// Too many problems to tell them all.
     MoreProblems = 114,
-    /// A symlink, a submodule, an executable or a folder where a file should be.
+    /// A symlink, a submodule or something else that is no file, where a file should be.
     NotAFile = 115,
     /// A field that is not known.
     UnknownField = 201,

@@ -30,7 +30,7 @@ pub use diagnostic::{Diagnostic, Place, Severity, Told};
 pub use drydock_model::connection::{Connection, Transport};
 pub use fleet::check_fleet;
 pub use read::cluster::{ClusterSpec, frozen, parse_cluster};
-pub use read::defaults::{Controller, Defaults, Fleet, StatusHome};
+pub use read::defaults::{Defaults, Fleet, StatusHome};
 pub use read::fleet::parse_fleet;
 pub use render::{Look, render};
 pub use schema::schemas;

@@ -354,11 +354,8 @@ pub struct FleetShape {
     /// While it stands here nothing new is begun in the whole fleet; nodes that are out are brought back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<SuspendShape>,
-    /// Who may write status: the controllers and the public keys they sign with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 16))]
-    pub controllers: Option<Vec<ControllerShape>>,
-    /// Where status is written, when that is not the branch `drydock/status` of this repository.
+    /// Where `drydock status` and the other commands look for status, when that is not the branch `drydock/status` of this repository. Where it is
+    /// written says `status` in the controller's own configuration; both must say the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<StatusShape>,
 }
@@ -440,22 +437,11 @@ pub struct DefaultRunShape {
     pub failback_mode: Option<FailbackShape>,
 }
 
-/// A controller that may write status.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ControllerShape {
-    /// The name that its configuration gives it.
-    #[schemars(regex(pattern = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"))]
-    pub name: String,
-    /// The public half of the SSH key it signs with, as in its `.pub` file.
-    pub public_key: String,
-}
-
-/// Where status is written.
+/// Where commands look for status.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StatusShape {
-    /// Another repository, so that the controller's key cannot write what people approve. This one when left out.
+    /// Another repository. This one when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote: Option<String>,
     /// The branch. `drydock/status` when left out.

@@ -106,6 +106,11 @@ fn unknown(field: &Field, known: Vec<&str>, spot: &Spot<'_>, problems: &mut Prob
         return problems.error_with(Code::SecretInFile, &field.place, message, hint);
     }
     let message = format!("{} has no field {:?}", spot.named(), field.name);
+    // People look for it here; what stood here would be approved, and change nothing.
+    if spot.path == "spec" && field.name == "controllers" {
+        let hint = "whose entries count is said by `allowedSigners.controllers` in each controller's own configuration";
+        return problems.error_with(Code::UnknownField, &field.place, message, hint);
+    }
     let hint = match nearest(&field.name, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None if known.is_empty() => "it has no fields at all; write `{}`".to_owned(),

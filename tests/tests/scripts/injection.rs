@@ -97,7 +97,6 @@ fn company(path: &str, mut file: Value) -> Value {
     for (list, whole) in [
         ("maintenance.windows[]", json!({"schedule": "daily at 01:00", "duration": "1d", "timeZone": "Europe/Berlin"})),
         ("exclusions[]", json!({"start": "2026-12-20T00:00:00Z", "end": "2027-01-07T00:00:00Z", "reason": "freeze"})),
-        ("controllers[]", json!({"name": "north", "publicKey": FLEET[5].1})),
     ] {
         if let Some((before, _)) = path.split_once(list) {
             file = with(&file, &format!("{before}{list}"), whole);
@@ -404,8 +403,6 @@ fn what_is_written_into_a_file_reaches_a_node_only_as_a_parameters_value() {
         kind: refused DD0111 x4, DD0206 x74
         metadata.labels.*: refused DD0111 x4; never sent to a node x70
         metadata.name: refused DD0111 x4, DD0301 x74
-        spec.controllers[].name: refused DD0111 x4, DD0301 x74
-        spec.controllers[].publicKey: refused DD0111 x4, DD0320 x72; never sent to a node x2
         spec.defaults.connection.credential: refused DD0111 x4, DD0301 x74
         spec.defaults.connection.port: refused DD0111 x4, DD0203 x74
         spec.defaults.connection.transport: refused DD0111 x4, DD0204 x74

@@ -17,24 +17,13 @@ pub struct Fleet {
     pub exclusions: Vec<Exclusion>,
     /// Nothing new begins in the whole fleet.
     pub suspend: Option<Suspend>,
-    /// Who may write status. None listed: the controller's own configuration says.
-    pub controllers: Vec<Controller>,
-    /// Where status is written.
+    /// Where commands look for status; where it is written says the controller's own configuration.
     pub status: StatusHome,
     /// What a person should know about the file.
     pub warnings: Vec<Diagnostic>,
 }
 
-/// A controller that may write status.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Controller {
-    /// The name that its configuration gives it.
-    pub name: String,
-    /// Kind and base64 of the SSH key it signs with.
-    pub public_key: String,
-}
-
-/// Where status is written.
+/// Where commands look for status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusHome {
     /// Another repository; `None` is the desired state's own.

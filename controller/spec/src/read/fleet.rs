@@ -1,11 +1,10 @@
 //! The fleet's file.
 
-use super::defaults::{Controller, Defaults, Fleet, StatusHome};
+use super::defaults::{Defaults, Fleet, StatusHome};
 use super::values::name;
 use super::{head, parts};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Problems};
-use crate::keys;
 use crate::shape::FleetFile;
 use crate::tree::Node;
 use crate::{schema, structure, tree, yaml};
@@ -13,8 +12,6 @@ use drydock_model::ids::ClusterName;
 
 /// Exclusions of a fleet. Each cluster may add as many of its own as the model's bound leaves.
 const MOST_EXCLUSIONS: usize = 200;
-/// Controllers of a fleet: one works, others stand by.
-const MOST_CONTROLLERS: usize = 16;
 
 /// Reads the fleet's file. All problems are told at once; warnings come with the result.
 pub fn parse_fleet(path: &str, bytes: &[u8]) -> Result<Fleet, Vec<Diagnostic>> {
@@ -47,7 +44,6 @@ fn read(tree: &Node, problems: &mut Problems) -> Fleet {
         defaults: defaults(get("defaults"), problems),
         exclusions,
         suspend: parts::suspend(get("suspend"), problems),
-        controllers: controllers(spec, problems),
         status: status(get("status"), problems),
         warnings: Vec::new(),
     }
@@ -65,40 +61,6 @@ fn defaults(node: Option<&Node>, problems: &mut Problems) -> Defaults {
         workload: parts::workload(get("workload")),
         contact: parts::contact(get("contact"), "contact", problems),
     }
-}
-
-fn controllers(spec: Option<&Node>, problems: &mut Problems) -> Vec<Controller> {
-    let Some(field) = spec.and_then(|s| s.field("controllers")) else { return Vec::new() };
-    let items = field.value.items();
-    if items.len() > MOST_CONTROLLERS {
-        problems.error(Code::OutOfBounds, &field.place, format!("{} controllers; at most {MOST_CONTROLLERS} are allowed", items.len()));
-    }
-    let mut found: Vec<Controller> = Vec::new();
-    for item in items {
-        let name = item.get("name").and_then(|n| name::<ClusterName>(n, "the controller's name", problems));
-        let Some(node) = item.get("publicKey") else { continue };
-        let Some(text) = node.text() else { continue };
-        let public_key = match keys::public_key(text) {
-            Ok(key) => key,
-            Err(error) => {
-                let code = if error == keys::KeyError::Private { Code::SecretInFile } else { Code::BadKey };
-                problems.error(code, &node.place, format!("`publicKey` {error}"));
-                continue;
-            }
-        };
-        if found.iter().any(|c| c.public_key == public_key) {
-            problems.error_with(
-                Code::BadKey,
-                &node.place,
-                "`publicKey` is another controller's too",
-                "give each controller a key of its own",
-            );
-        }
-        if let Some(name) = name {
-            found.push(Controller { name: name.to_string(), public_key });
-        }
-    }
-    found
 }
 
 fn status(node: Option<&Node>, problems: &mut Problems) -> StatusHome {

@@ -7,31 +7,18 @@ use expect_test::expect;
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ8vWqGzrAYpJ0r2X4K7Vw1b0j8VwQ0cQyq3x2mH5k9d";
 
 #[test]
-fn controllers_keys_are_public_and_their_own() {
-    let list = format!(
-        "  controllers:\n    - name: one\n      publicKey: {KEY} one@host\n    - name: two\n      publicKey: {KEY}\n    - name: three\n      publicKey: '-----BEGIN OPENSSH PRIVATE KEY-----'\n    - name: four\n      publicKey: ssh-ed25519 AAAA\n"
-    );
+fn who_may_write_status_is_not_said_by_what_people_merge() {
+    let list = format!("  controllers:\n    - name: one\n      publicKey: {KEY} one@host\n");
     expect![[r#"
-        error[DD0320]: `publicKey` is another controller's too
-          --> fleet.yaml:13:18
-           |
-        13 |       publicKey: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ8vWqGzrAYpJ0r2X4K7Vw1b0j8VwQ0cQyq3x2mH5k9d
-           |                  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-           |
-           = help: give each controller a key of its own
-
-        error[DD0207]: `publicKey` is a private key, which must never be in a repository; if it has been pushed, replace it: git forgets nothing
-          --> fleet.yaml:15:18
-           |
-        15 |       ************************************************
-           |                  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-
-        error[DD0320]: `publicKey` is damaged: its second part does not hold a key of the kind named by the first
-          --> fleet.yaml:17:18
-           |
-        17 |       ***************************
-           |                  ^^^^^^^^^^^^^^^^
-    "#]].assert_eq(&fleet_refused(&format!("{FLEET}{list}")));
+        error[DD0201]: `spec` has no field "controllers"
+         --> fleet.yaml:9:3
+          |
+        9 |   controllers:
+          |   ^^^^^^^^^^^
+          |
+          = help: whose entries count is said by `allowedSigners.controllers` in each controller's own configuration
+    "#]]
+    .assert_eq(&fleet_refused(&format!("{FLEET}{list}")));
 }
 
 #[test]

@@ -64,8 +64,6 @@ pub(super) const FLEET: &[(&str, &str, Goes)] = &[
     ("kind", "Fleet", Nowhere),
     ("metadata.labels.*", "one", Nowhere),
     ("metadata.name", "fleet", Nowhere),
-    ("spec.controllers[].name", "north", Nowhere),
-    ("spec.controllers[].publicKey", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBxRpEr7iq1JkVWxZVbNvVUmu8qhMTpOkLAYHBzo2uMp", Nowhere),
     ("spec.defaults.connection.credential", "ops", Nowhere),
     ("spec.defaults.connection.port", "5986", Nowhere),
     ("spec.defaults.connection.transport", "WinRM", Nowhere),
