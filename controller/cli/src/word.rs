@@ -25,6 +25,12 @@ pub fn reason(word: &args::Word) -> Result<String, Failure> {
     Ok(text)
 }
 
+/// Tells that a word was said. Whether it counts is the controller's to judge: it is not asked, and may not run just now.
+pub fn told(context: &mut Context, said: &Said, commit: Oid) {
+    context.output.say(&format!("said: {said} (commit {commit})"));
+    context.output.say("a controller hears it with its next look, if it knows this key: see allowedSigners.persons in its configuration");
+}
+
 /// Writes the word, signed, and pushes it.
 pub fn say(context: &mut Context, place: &mut Place, word: &args::Word, said: &Said) -> Result<Oid, Failure> {
     let person = place::person(context, place.work_tree.as_deref());

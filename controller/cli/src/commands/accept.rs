@@ -29,7 +29,7 @@ pub(super) fn run(args: &Accept, context: &mut Context) -> Result<Exit, Failure>
     };
     place.note(context);
     let commit = word::say(context, &mut place, &args.word, &said)?;
-    context.output.say(&format!("{said} (commit {commit})"));
+    word::told(context, &said, commit);
     Ok(Exit::Fine)
 }
 

@@ -27,6 +27,6 @@ pub(super) fn run(args: &Clock, context: &mut Context) -> Result<Exit, Failure> 
     };
     place.note(context);
     let commit = word::say(context, &mut place, &word.word, &said)?;
-    context.output.say(&format!("{said} (commit {commit})"));
+    word::told(context, &said, commit);
     Ok(Exit::Fine)
 }

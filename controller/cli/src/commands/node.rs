@@ -28,7 +28,7 @@ pub(super) fn run(args: &Node, context: &mut Context) -> Result<Exit, Failure> {
     let said = Said::Cluster { cluster, word: spoken };
     place.note(context);
     let commit = word::say(context, &mut place, &word.word, &said)?;
-    context.output.say(&format!("{said} (commit {commit})"));
+    word::told(context, &said, commit);
     Ok(Exit::Fine)
 }
 

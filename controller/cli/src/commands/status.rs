@@ -24,20 +24,27 @@ pub(super) fn run(args: &Status, context: &mut Context) -> Result<Exit, Failure>
     if !args.watch {
         return Ok(exit);
     }
-    let mut shown = (place.status, place.stale.clone());
-    // Ends with the reader, or with the process.
+    let mut shown = (place.status, place.stale.clone(), None);
+    // Ends with the reader, or with the process: whoever watches wants to see it come back, too.
     while !context.output.closed() && context.clock.sleep(WATCH) {
-        place.refresh()?;
-        let now = (place.status, place.stale.clone());
-        if now != shown {
-            if context.output.on_terminal() {
-                context.output.write("\u{1b}[2J\u{1b}[H");
-            } else {
-                context.output.say("");
-            }
-            exit = show(args, context, &place)?;
-            shown = now;
+        let trouble = place.refresh().err();
+        let now = (place.status, place.stale.clone(), trouble.as_ref().map(|t| t.what.clone()));
+        // On a terminal the ages go on while nothing else does.
+        let redraw = context.output.on_terminal();
+        if now == shown && !redraw {
+            continue;
         }
+        if redraw {
+            context.output.write("\u{1b}[H\u{1b}[J");
+        } else {
+            context.output.say("");
+        }
+        let troubles = [show(args, context, &place).map(|seen| exit = seen).err(), trouble];
+        for trouble in troubles.into_iter().flatten() {
+            context.output.complain(&trouble);
+            exit = trouble.exit;
+        }
+        shown = now;
     }
     Ok(exit)
 }

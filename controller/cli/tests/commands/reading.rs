@@ -106,6 +106,32 @@ fn watching_shows_it_again_only_when_it_changed() {
 }
 
 #[test]
+fn watching_outlives_what_goes_wrong_meanwhile() {
+    let world = std::rc::Rc::new(World::with(&sample::installing()));
+    let (server, away) = (world.path("fleet.git"), world.path("moved.git"));
+    let back: Box<dyn FnOnce()> = {
+        let (world, server, away) = (std::rc::Rc::clone(&world), server.clone(), away.clone());
+        Box::new(move || {
+            fs::remove_file(&server).unwrap();
+            fs::rename(&away, &server).unwrap();
+            world.entry(&sample::converged());
+        })
+    };
+    let gone: Box<dyn FnOnce()> = {
+        let (server, away) = (server.clone(), away.clone());
+        Box::new(move || {
+            fs::rename(&server, &away).unwrap();
+            // No repository, and no trouble that only time mends.
+            std::os::unix::fs::symlink("/dev/null", &server).unwrap();
+        })
+    };
+    let said = world.run_with(&world.path(""), &format!("status -w --repository file://{}", server.display()), vec![back, gone]);
+    assert!(said.out.ends_with("converged\n"), "{said:?}");
+    assert_eq!(said.exit, Exit::Fine);
+    assert!(!said.err.is_empty(), "it was told");
+}
+
+#[test]
 fn status_may_live_in_another_repository_that_fleet_yaml_names() {
     let world = World::bare();
     let other = World::with(&sample::installing());

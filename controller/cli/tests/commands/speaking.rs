@@ -38,9 +38,10 @@ fn node_words_find_their_cluster_and_are_signed() {
         &world,
         &format!("node retry N02 --reason disk_3_replaced {key}"),
         expect![[r#"
-        hospital-north: N02 gets fresh attempts (commit COMMIT)
-        --- exit 0
-    "#]],
+            said: hospital-north: N02 gets fresh attempts (commit COMMIT)
+            a controller hears it with its next look, if it knows this key: see allowedSigners.persons in its configuration
+            --- exit 0
+        "#]],
     );
     expect![[r#"
         Some(
@@ -62,9 +63,10 @@ fn node_words_find_their_cluster_and_are_signed() {
         &world,
         &format!("node gone n04 --reason scrapped {key} --cluster hospital-north"),
         expect![[r#"
-        hospital-north: N04 is gone for good (commit COMMIT)
-        --- exit 0
-    "#]],
+            said: hospital-north: N04 is gone for good (commit COMMIT)
+            a controller hears it with its next look, if it knows this key: see allowedSigners.persons in its configuration
+            --- exit 0
+        "#]],
     );
     assert!(matches!(said, Some(Said::Cluster { .. })));
 }
@@ -165,9 +167,10 @@ fn a_word_goes_nowhere_while_a_status_that_may_be_meant_does_not_read() {
         &world,
         &format!("node retry N02 --reason x {key} --cluster hospital-north"),
         expect![[r#"
-        hospital-north: N02 gets fresh attempts (commit COMMIT)
-        --- exit 0
-    "#]],
+            said: hospital-north: N02 gets fresh attempts (commit COMMIT)
+            a controller hears it with its next look, if it knows this key: see allowedSigners.persons in its configuration
+            --- exit 0
+        "#]],
     );
     assert!(matches!(said, Some(Said::Cluster { cluster, .. }) if cluster.as_str() == "hospital-north"));
 }
@@ -194,9 +197,10 @@ fn a_fleet_on_another_branch_is_spoken_of_with_its_name() {
         &world,
         &format!("accept {newest} --reason x {key} --base production"),
         expect![[r#"
-        revision COMMIT of the fleet is accepted (commit COMMIT)
-        --- exit 0
-    "#]],
+            said: revision COMMIT of the fleet is accepted (commit COMMIT)
+            a controller hears it with its next look, if it knows this key: see allowedSigners.persons in its configuration
+            --- exit 0
+        "#]],
     );
     assert!(matches!(said, Some(Said::Accept { .. })));
     assert_eq!(
@@ -222,18 +226,20 @@ fn clock_words_go_to_one_cluster_or_to_all() {
         &world,
         &format!("clock accept --reason NTP_was_wrong {key}"),
         expect![[r#"
-        all clusters: the clock is right as it is (commit COMMIT)
-        --- exit 0
-    "#]],
+            said: all clusters: the clock is right as it is (commit COMMIT)
+            a controller hears it with its next look, if it knows this key: see allowedSigners.persons in its configuration
+            --- exit 0
+        "#]],
     );
     assert_eq!(all, Some(Said::ClockEverywhere { reason: "NTP was wrong".to_owned() }));
     let one = spoken(
         &world,
         &format!("clock accept --cluster hospital-north --reason x {key}"),
         expect![[r#"
-        hospital-north: the clock is right as it is (commit COMMIT)
-        --- exit 0
-    "#]],
+            said: hospital-north: the clock is right as it is (commit COMMIT)
+            a controller hears it with its next look, if it knows this key: see allowedSigners.persons in its configuration
+            --- exit 0
+        "#]],
     );
     assert!(matches!(one, Some(Said::Cluster { .. })));
     assert_eq!(
@@ -260,9 +266,10 @@ fn only_commits_that_are_there_can_be_accepted() {
         &world,
         &format!("accept {newest} --reason cleaned_up {key}"),
         expect![[r#"
-        revision COMMIT of the fleet is accepted (commit COMMIT)
-        --- exit 0
-    "#]],
+            said: revision COMMIT of the fleet is accepted (commit COMMIT)
+            a controller hears it with its next look, if it knows this key: see allowedSigners.persons in its configuration
+            --- exit 0
+        "#]],
     );
     assert_eq!(said, Some(Said::Accept { revision: newest.to_string().parse().unwrap(), reason: "cleaned up".to_owned() }));
     let foreign = world.commit("drydock/status", "by hand", &[("x", "y")]);
@@ -270,9 +277,10 @@ fn only_commits_that_are_there_can_be_accepted() {
         &world,
         &format!("accept --status {foreign} --reason harmless {key}"),
         expect![[r#"
-        commit COMMIT of the status branch is accepted (commit COMMIT)
-        --- exit 0
-    "#]],
+            said: commit COMMIT of the status branch is accepted (commit COMMIT)
+            a controller hears it with its next look, if it knows this key: see allowedSigners.persons in its configuration
+            --- exit 0
+        "#]],
     );
     assert!(matches!(said, Some(Said::AcceptStatus { .. })));
     let nowhere = "0123456789abcdef0123456789abcdef01234567";
