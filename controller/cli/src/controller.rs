@@ -3,14 +3,15 @@
 use crate::clock::System;
 use crate::exit::{Exit, Failure};
 use crate::nodes::{self, Purpose, real_nodes};
+use crate::place::FLEET_FILE;
 use crate::setup;
 use drydock_engine::lap::Mode;
 use drydock_engine::pace::Pacing;
 use drydock_engine::ports::{Clock, Clusters, PerformError, TakeOver, Wanted, World};
 use drydock_engine::run::{End, Options, run};
-use drydock_git::Mirror;
 use drydock_git::desired::GitSource;
 use drydock_git::status::{GitStore, Home};
+use drydock_git::{Mirror, RefName, Remote, Unreadable};
 use drydock_lab::process::{Client, ScaledClock};
 use drydock_model::connection::Transport;
 use drydock_model::fact::Gap;
@@ -18,6 +19,7 @@ use drydock_model::observed::{ClusterFacts, NodeFacts, Observed};
 use drydock_model::order::{Order, Receipt};
 use drydock_model::time::{Millis, Span, Timestamp};
 use drydock_spec::wire::config::Config;
+use drydock_spec::{Fleet, parse_fleet, tree};
 use drydock_windows::port::RealNodes;
 use std::io::Read;
 use std::path::Path;
@@ -211,17 +213,51 @@ pub fn live(config: &Config, mode: Mode, take_over: TakeOver, lab: Option<LabTim
 
 fn production(config: &Config, clock: AnyClock) -> Result<Production, Failure> {
     let home = Home {
-        mirror: Mirror::open(&config.state_directory.join("status"), setup::remote(&config.status)?)?,
+        mirror: Mirror::open(&config.state_directory.join("status"), setup::remote(&config.status)?).map_err(Failure::configured)?,
         branch: setup::branch(&config.status)?,
         name: config.name.clone(),
         key: setup::signing_key(config)?,
         controllers: setup::allowed(&config.allowed_signers.controllers, "controller")?,
         persons: setup::allowed(&config.allowed_signers.persons, "person")?,
     };
-    let store = GitStore::new(home, Arc::new(clock.clone()))?;
-    let mirror = Mirror::open(&config.state_directory.join("desired"), setup::remote(&config.desired)?)?;
-    let source = GitSource::new(mirror, setup::branch(&config.desired)?, store.shared());
+    let store = GitStore::new(home, Arc::new(clock.clone())).map_err(Failure::configured)?;
+    let mut mirror = Mirror::open(&config.state_directory.join("desired"), setup::remote(&config.desired)?).map_err(Failure::configured)?;
+    let branch = setup::branch(&config.desired)?;
+    readers(&mut mirror, &branch, config);
+    let source = GitSource::new(mirror, branch, store.shared());
     Ok(Production { source, store, clusters: reach(config, clock.clone(), Purpose::Run)?, clock })
+}
+
+/// Warns when people who ask for status are led elsewhere than this controller writes it. Nothing hangs on it: what cannot be read is told by the lap.
+fn readers(mirror: &mut Mirror, branch: &RefName, config: &Config) {
+    let newest = match mirror.fetch(std::slice::from_ref(branch)) {
+        Ok(heads) => heads.of(branch).oid(),
+        Err(_) => mirror.last_seen(branch).oid(),
+    };
+    let Some(newest) = newest else { return };
+    let fleet = match mirror.read(newest, FLEET_FILE, tree::MOST_BYTES) {
+        Ok(bytes) => parse_fleet(FLEET_FILE, &bytes).ok(),
+        Err(Unreadable::NoSuchPath(_)) => Some(Fleet::default()),
+        Err(_) => None,
+    };
+    if let Some(warning) = fleet.and_then(|fleet| led_astray(&fleet, config)) {
+        tracing::warn!("{warning}");
+    }
+}
+
+/// Where `fleet.yaml` leads readers, where that is not where this controller writes.
+fn led_astray(fleet: &Fleet, config: &Config) -> Option<String> {
+    // Two spellings of one address are one; what cannot be read as one is compared as it is.
+    let plain = |text: &str| Remote::parse(text).map_or_else(|_| text.to_owned(), |r| r.to_string().trim_end_matches('/').to_owned());
+    let read = plain(fleet.status.remote.as_deref().unwrap_or(&config.desired.remote));
+    let written = plain(&config.status.remote);
+    if read == written && fleet.status.branch == config.status.branch {
+        return None;
+    }
+    Some(format!(
+        "status is written to {} of {written}, and fleet.yaml leads `drydock status` and the other commands to {} of {read}; let spec.status say the same",
+        config.status.branch, fleet.status.branch
+    ))
 }
 
 /// Turns true at the first SIGTERM or SIGINT; a second one ends the process at once, which loses nothing but sleep.
@@ -258,5 +294,32 @@ fn stop_words(path: &Path) -> Option<String> {
             Ok(_) => Some(text.lines().next().map_or_else(|| "no reason given".to_owned(), ToOwned::to_owned)),
             Err(e) => Some(format!("{} cannot be read: {e}", path.display())),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use drydock_spec::wire::config::parse;
+
+    fn astray(status: &str, fleets: &str) -> Option<String> {
+        let text = format!(
+            "apiVersion: drydock/v1alpha1\nkind: ControllerConfiguration\nname: north\ndesired: {{remote: /srv/fleet.git}}\n{status}stateDirectory: s\nsigningKey: k\n"
+        );
+        let (config, problems) = parse("north.yaml", Path::new("/etc"), text.as_bytes());
+        let fleet = format!("apiVersion: drydock/v1alpha1\nkind: Fleet\nmetadata: {{name: f}}\nspec: {{{fleets}}}\n");
+        let fleet = parse_fleet(FLEET_FILE, fleet.as_bytes()).expect("the file counts");
+        led_astray(&fleet, &config.unwrap_or_else(|| panic!("{problems:?}")))
+    }
+
+    #[test]
+    fn readers_that_are_led_elsewhere_are_warned_of() {
+        assert_eq!(astray("", ""), None);
+        assert_eq!(astray("", "status: {remote: 'file:///srv/fleet.git'}"), None);
+        assert_eq!(astray("status: {remote: /srv/status.git}\n", "status: {remote: /srv/status.git}"), None);
+        let told = "status is written to drydock/status of /srv/status.git, and fleet.yaml leads `drydock status` and the other commands to drydock/status of /srv/fleet.git; let spec.status say the same";
+        assert_eq!(astray("status: {remote: /srv/status.git}\n", "").as_deref(), Some(told));
+        assert!(astray("", "status: {branch: elsewhere}").is_some());
+        assert!(astray("status: {branch: elsewhere}\n", "").is_some());
     }
 }

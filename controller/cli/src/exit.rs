@@ -134,41 +134,71 @@ impl fmt::Display for Failure {
     }
 }
 
+/// Who named the repository, and so where a person mends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NamedBy {
+    CommandLine,
+    Configuration,
+}
+
 impl From<Trouble> for Failure {
     fn from(trouble: Trouble) -> Failure {
-        let (exit, todo) = match &trouble {
-            Trouble::NoSuchPath(_) | Trouble::NotARepository(_) | Trouble::Unsupported { .. } | Trouble::NoSuchRepository { .. } => {
-                (Exit::Usage, "name the fleet repository with --repository, or run this inside a clone of it")
-            }
-            Trouble::Unreachable { .. }
-            | Trouble::TimedOut { .. }
-            | Trouble::Locked { .. }
-            | Trouble::Server { .. }
-            | Trouble::Injected(_) => (Exit::Unreachable, "check the network and the address, then try again"),
-            Trouble::CredentialMissing { .. }
-            | Trouble::CredentialRefused { .. }
-            | Trouble::HostUnknown { .. }
-            | Trouble::HostChanged { .. }
-            | Trouble::HostRevoked { .. }
-            | Trouble::CertificateRefused { .. } => (Exit::Refused, "see --ssh-key, --token-file and --ca-file"),
-            Trouble::RemoteDamaged { .. } => (Exit::Refused, "its owner mends it with git fsck, or from a copy"),
-            Trouble::NotADescendant { .. } => (Exit::Refused, "try again; if it stays, look at the branch with git log"),
-            Trouble::NotOurs(_)
-            | Trouble::DiskFull { .. }
-            | Trouble::NoPermission { .. }
-            | Trouble::ReadOnly { .. }
-            | Trouble::Corrupt { .. }
-            | Trouble::InUse(_)
-            | Trouble::Limits(_)
-            | Trouble::Files { .. } => (Exit::Local, "mend that on this machine, then try again"),
-        };
-        Failure::of(exit, &trouble, todo)
+        of_trouble(&trouble, NamedBy::CommandLine)
     }
+}
+
+impl Failure {
+    /// Trouble with a repository that the controller's configuration names.
+    pub fn configured(trouble: Trouble) -> Failure {
+        of_trouble(&trouble, NamedBy::Configuration)
+    }
+}
+
+fn of_trouble(trouble: &Trouble, by: NamedBy) -> Failure {
+    let (exit, todo) = match trouble {
+        Trouble::NoSuchPath(_) | Trouble::NotARepository(_) | Trouble::Unsupported { .. } | Trouble::NoSuchRepository { .. } => match by {
+            NamedBy::CommandLine => (Exit::Usage, "name the fleet repository with --repository, or run this inside a clone of it"),
+            NamedBy::Configuration => (Exit::Configuration, "check desired.remote and status.remote in the configuration"),
+        },
+        Trouble::Unreachable { .. } | Trouble::TimedOut { .. } | Trouble::Locked { .. } | Trouble::Server { .. } | Trouble::Injected(_) => {
+            (Exit::Unreachable, "check the network and the address, then try again")
+        }
+        Trouble::CredentialMissing { .. }
+        | Trouble::CredentialRefused { .. }
+        | Trouble::HostUnknown { .. }
+        | Trouble::HostChanged { .. }
+        | Trouble::HostRevoked { .. }
+        | Trouble::CertificateRefused { .. } => match by {
+            NamedBy::CommandLine => (Exit::Refused, "see --ssh-key, --token-file and --ca-file"),
+            NamedBy::Configuration => {
+                (Exit::Refused, "check sshKey, knownHosts and tokenFile of the credentials in the configuration, and certificateAuthority")
+            }
+        },
+        Trouble::RemoteDamaged { .. } => (Exit::Refused, "its owner mends it with git fsck, or from a copy"),
+        Trouble::NotADescendant { .. } => (Exit::Refused, "try again; if it stays, look at the branch with git log"),
+        Trouble::NotOurs(_)
+        | Trouble::DiskFull { .. }
+        | Trouble::NoPermission { .. }
+        | Trouble::ReadOnly { .. }
+        | Trouble::Corrupt { .. }
+        | Trouble::InUse(_)
+        | Trouble::Limits(_)
+        | Trouble::Files { .. } => (Exit::Local, "mend that on this machine, then try again"),
+    };
+    Failure::of(exit, trouble, todo)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_configuration_names_is_mended_there_and_not_with_flags() {
+        let refused = || Trouble::NotARepository("/nowhere".into());
+        assert_eq!((Failure::from(refused()).exit, Failure::configured(refused()).exit), (Exit::Usage, Exit::Configuration));
+        assert!(Failure::from(refused()).todo.contains("--repository"));
+        assert!(!Failure::configured(refused()).todo.contains("--"), "{}", Failure::configured(refused()));
+    }
 
     #[test]
     fn every_exit_has_a_number_of_its_own_and_a_line_in_the_table() {

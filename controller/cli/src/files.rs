@@ -4,6 +4,7 @@ use crate::branch::unreadable;
 use crate::exit::{Exit, Failure};
 use crate::place::FLEET_FILE;
 use drydock_git::{ChangeKind, Kind, Mirror, Oid};
+use drydock_model::desired::BitsSource;
 use drydock_spec::fleet::is_cluster_path;
 use drydock_spec::{ClusterSpec, Code, Diagnostic, Fleet, Look, Severity, check_fleet, parse_cluster, parse_fleet, render, tree};
 use std::collections::BTreeMap;
@@ -13,6 +14,8 @@ use std::path::{Path, PathBuf};
 
 /// Files of one fleet repository that are read; ten times the largest fleet that Drydock was designed for.
 const MOST_FILES: usize = 100_000;
+/// What the fleet's file is called by people who are used to the other ending.
+const MISNAMED_FLEET_FILE: &str = "fleet.yml";
 /// Folders in folders.
 const MOST_DEPTH: usize = 32;
 
@@ -24,10 +27,12 @@ pub struct Files {
 }
 
 /// Desired state, checked.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Desired {
     /// What holds for every cluster.
     pub fleet: Fleet,
+    /// Whether that is what `fleet.yaml` says; not so while that file does not count.
+    pub guided: bool,
     /// Every cluster whose file counts, by path.
     pub clusters: BTreeMap<String, ClusterSpec>,
     /// What is wrong, by file, with the file's text.
@@ -41,6 +46,11 @@ impl Files {
     pub fn of_folder(root: &Path) -> Result<Files, Failure> {
         let mut files = Files::default();
         files.add(root, FLEET_FILE)?;
+        if root.join(MISNAMED_FLEET_FILE).symlink_metadata().is_ok() {
+            let message = "is not read: the fleet's own file is fleet.yaml";
+            let found = Diagnostic::whole_file(Code::BadFilePath, MISNAMED_FLEET_FILE, message).hint("rename it");
+            files.found.insert(MISNAMED_FLEET_FILE.to_owned(), Err(found));
+        }
         files.walk(root, Path::new("clusters"), 0)?;
         Ok(files)
     }
@@ -118,7 +128,7 @@ impl Files {
     fn add(&mut self, root: &Path, inside: &str) -> Result<(), Failure> {
         let path = root.join(inside);
         let content = match fs::symlink_metadata(&path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => return Ok(()),
             Err(e) => return Err(local(&path, &e)),
             Ok(meta) if meta.is_symlink() => Err(not_a_file(inside, "is a symbolic link, which Drydock does not follow")),
             Ok(meta) if !meta.is_file() => Err(not_a_file(inside, "is no file")),
@@ -158,9 +168,30 @@ fn split(path: &Path) -> (PathBuf, String) {
     (root, inside.to_string_lossy().into_owned())
 }
 
+impl Default for Desired {
+    /// Of a repository without files.
+    fn default() -> Desired {
+        Desired { fleet: Fleet::default(), guided: true, clusters: BTreeMap::new(), problems: BTreeMap::new(), files: 0 }
+    }
+}
+
+/// What stands in for a `fleet.yaml` that does not count, where none was good before: enough that no cluster's file is blamed for what only that file
+/// could say. Nothing is done by it.
+fn stand_in() -> Fleet {
+    let mut fleet = Fleet::default();
+    fleet.defaults.connection.credential = Some("unknown".to_owned());
+    fleet.defaults.source = Some(BitsSource::Media { path: r"C:\unknown".to_owned() });
+    fleet
+}
+
 impl Desired {
     /// Reads and checks everything.
     pub fn check(files: Files) -> Desired {
+        Desired::check_under(files, &stand_in())
+    }
+
+    /// The same; `last` is in force while `fleet.yaml` does not count.
+    pub fn check_under(files: Files, last: &Fleet) -> Desired {
         let mut desired = Desired { files: files.found.len(), ..Desired::default() };
         if let Some(content) = files.found.get(FLEET_FILE) {
             match content.as_ref().map_err(|d| vec![d.clone()]).and_then(|bytes| parse_fleet(FLEET_FILE, bytes)) {
@@ -168,7 +199,10 @@ impl Desired {
                     desired.tell(FLEET_FILE, content, fleet.warnings.clone());
                     desired.fleet = fleet;
                 }
-                Err(problems) => desired.tell(FLEET_FILE, content, problems),
+                Err(problems) => {
+                    desired.tell(FLEET_FILE, content, problems);
+                    (desired.fleet, desired.guided) = (last.clone(), false);
+                }
             }
         }
         for (path, content) in files.found.iter().filter(|(path, _)| *path != FLEET_FILE) {

@@ -12,7 +12,7 @@ use std::io::Read;
 use std::path::Path;
 
 /// A configuration is a page; a key file some 3 KiB; a file of signers a line per person.
-const MOST_FILE: u64 = 1 << 20;
+pub const MOST_FILE: u64 = 1 << 20;
 
 /// Reads a configuration. Warnings are told, errors shown with their carets.
 pub fn load(context: &mut Context, path: &Path) -> Result<Config, Failure> {

@@ -4,8 +4,8 @@ use crate::Context;
 use crate::args::Init;
 use crate::exit::{Exit, Failure};
 use crate::setup;
-use drydock_git::Mirror;
 use drydock_git::status::{Home, InitError, adopt, init};
+use drydock_git::{Mirror, Refusal};
 
 pub(super) fn run(args: &Init, context: &mut Context) -> Result<Exit, Failure> {
     let config = setup::load(context, &args.config)?;
@@ -14,7 +14,7 @@ pub(super) fn run(args: &Init, context: &mut Context) -> Result<Exit, Failure> {
     let controllers = setup::allowed(&config.allowed_signers.controllers, "controller")?;
     let persons = setup::allowed(&config.allowed_signers.persons, "person")?;
     let branch = setup::branch(&config.status)?;
-    let mut mirror = Mirror::open(&config.state_directory.join("init"), setup::remote(&config.status)?)?;
+    let mut mirror = Mirror::open(&config.state_directory.join("init"), setup::remote(&config.status)?).map_err(Failure::configured)?;
     let now = context.clock.now();
     let above = args.above.unwrap_or(0);
     let at = mirror.remote().to_string();
@@ -22,14 +22,18 @@ pub(super) fn run(args: &Init, context: &mut Context) -> Result<Exit, Failure> {
         true => adopt(Home { mirror, branch: branch.clone(), name: config.name.clone(), key, controllers, persons }, now, above),
         false => init(&mut mirror, &branch, &config.name, &key, now, above),
     };
-    let commit = made.map_err(|e| match &e {
+    let commit = made.map_err(|e| match e {
         InitError::Exists(_) => Failure::of(
             Exit::Usage,
             &e,
             "start the controller: drydock run --config FILE; or, after the branch was rewound: --adopt --above NUMBER",
         ),
         InitError::Absent(_) => Failure::of(Exit::Usage, &e, "drydock init --config FILE --above NUMBER makes it and claims above NUMBER"),
-        InitError::Remote(_) => Failure::of(Exit::Unreachable, &e, "check status.remote and its credentials in the configuration"),
+        InitError::Remote(trouble) => Failure::configured(trouble),
+        InitError::Refused(Refusal::Moved) => {
+            Failure::of(Exit::Unreachable, &e, "somebody else made or moved it at this moment; try again")
+        }
+        InitError::Refused(_) => Failure::of(Exit::Refused, &e, "the credentials of status must be allowed to make and push that branch"),
         InitError::Local(_) => Failure::of(Exit::Local, &e, "check stateDirectory in the configuration"),
     })?;
     context.output.say(&format!("{branch} begun at {at} (commit {commit})"));

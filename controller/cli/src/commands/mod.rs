@@ -5,6 +5,7 @@ mod clock;
 mod completions;
 mod credential;
 mod demo;
+mod differs;
 mod doctor;
 mod history;
 mod init;

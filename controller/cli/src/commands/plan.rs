@@ -1,6 +1,7 @@
 //! `drydock plan`: what merging the working tree would do to each cluster. Compares it with the fleet's branch, and knows the nodes' builds from
 //! the status branch.
 
+use super::differs::{self, differs};
 use super::status::short_time;
 use super::{API_VERSION, say_json, validate};
 use crate::Context;
@@ -10,7 +11,7 @@ use crate::exit::{Exit, Failure};
 use crate::files::{Desired, Files};
 use crate::output::Paint;
 use crate::place::{Place, text_of};
-use drydock_model::desired::{NodeOrder, Standing};
+use drydock_model::desired::Standing;
 use drydock_model::ids::ClusterName;
 use drydock_model::paths::{self, NoRoute};
 use drydock_model::time::Timestamp;
@@ -26,15 +27,20 @@ pub(super) fn run(args: &Plan, context: &mut Context) -> Result<Exit, Failure> {
     let tree = args.folder.as_ref().map(|f| context.directory.join(f)).or(place.work_tree.clone()).ok_or_else(|| {
         Failure::new(Exit::Usage, "there is no working tree here", "name its folder: drydock plan FOLDER; or run this inside a clone")
     })?;
-    let after = Desired::check(Files::of_folder(&tree)?);
-    if after.files == 0 {
-        let what = format!("{} has no fleet.yaml and no clusters/**.yaml", tree.display());
+    if !tree.is_dir() {
+        let what = format!("{} is no folder", tree.display());
         return Err(Failure::new(Exit::Usage, what, "name the folder of a fleet repository's working tree"));
     }
     let before = match place.desired {
         Some(newest) => Desired::check(Files::of_commit(place.fleet(), newest)?),
         None => Desired::default(),
     };
+    // As a controller does: while the new fleet.yaml does not count, the last good one is in force.
+    let after = Desired::check_under(Files::of_folder(&tree)?, &before.fleet);
+    if after.files == 0 {
+        let what = format!("{} has no fleet.yaml and no clusters/**.yaml", tree.display());
+        return Err(Failure::new(Exit::Usage, what, "name the folder of a fleet repository's working tree"));
+    }
     let (items, held, unchanged) = compare(&place, context.clock.now(), &before, &after)?;
     place.note(context);
     let exit = if after.any_error() || held { Exit::Found } else { Exit::Fine };
@@ -55,6 +61,10 @@ pub(super) fn run(args: &Plan, context: &mut Context) -> Result<Exit, Failure> {
                 None => format!("no branch {}: everything is new", args.repository.base),
             };
             context.output.say(&format!("compared with {base}\n"));
+            if !after.guided {
+                let shown = if before.guided { "as under the one that is there" } else { "without what it says" };
+                context.output.say(&format!("the new fleet.yaml does not count; clusters are shown {shown}\n"));
+            }
             answer.items.iter().for_each(|item| show(context, item));
             match (answer.items.is_empty(), unchanged) {
                 (true, _) => context.output.say("no cluster would change"),
@@ -159,8 +169,9 @@ fn planned(place: &Place, now: Timestamp, was: Option<&ClusterSpec>, is: &Cluste
     if let Some(open) = facts.as_ref().and_then(|f| f.ledger.out.as_ref()) {
         warnings.insert(format!("{} is out just now; it is finished or brought back first", open.node.name));
     }
-    if let Some(suspend) = &desired.suspend {
-        warnings.insert(format!("suspended: {}", suspend.reason));
+    // One that is over says nothing any more.
+    if let Some(suspend) = desired.suspend.as_ref().filter(|s| s.until.is_none_or(|until| now < until)) {
+        warnings.insert(format!("suspended: {}", differs::suspended(suspend)));
     }
     let opens = desired.maintenance.windows.next_open(now);
     let item = PlannedCluster {
@@ -189,49 +200,6 @@ fn facts(place: &Place, is: &ClusterSpec) -> Result<Option<Facts>, Failure> {
         Err(failure) if failure.exit == Exit::Found => Ok(None),
         Err(failure) => Err(failure),
     }
-}
-
-/// What differs beside the target, a line each.
-fn differs(was: &ClusterSpec, is: &ClusterSpec) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut differ = |what: &str, old: String, new: String| {
-        if old != new {
-            lines.push(format!("{what}: {old} → {new}"));
-        }
-    };
-    let (old, new) = (&was.desired, &is.desired);
-    differ("file", was.path.clone(), is.path.clone());
-    let list = |names: &[drydock_model::ids::NodeName]| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    differ("nodes", list(&old.nodes), list(&new.nodes));
-    differ("source", old.source.to_string(), new.source.to_string());
-    differ("windows", old.maintenance.windows.to_string(), new.maintenance.windows.to_string());
-    differ("overrun", format!("{:?}", old.maintenance.overrun), format!("{:?}", new.maintenance.overrun));
-    differ("workload", format!("{:?}", old.workload), format!("{:?}", new.workload));
-    let none = |t: Option<String>| t.unwrap_or_else(|| "none".to_owned());
-    differ("suspend", none(old.suspend.as_ref().map(|s| s.reason.clone())), none(new.suspend.as_ref().map(|s| s.reason.clone())));
-    let (a, b) = (&old.run, &new.run);
-    differ("maxRetriesPerNode", a.max_retries_per_node.to_string(), b.max_retries_per_node.to_string());
-    differ("maxFailedNodes", a.max_failed_nodes.to_string(), b.max_failed_nodes.to_string());
-    let order = |o: &NodeOrder| match o {
-        NodeOrder::FewestRolesFirst => "fewest roles first".to_owned(),
-        NodeOrder::Listed(nodes) => list(nodes),
-    };
-    differ("nodeOrder", order(&a.node_order), order(&b.node_order));
-    let span = |t: Option<drydock_model::time::Millis>| none(t.map(|t| t.to_string()));
-    differ("stopAfter", span(a.stop_after), span(b.stop_after));
-    differ("warnAfter", span(a.warn_after), span(b.warn_after));
-    differ("rebootTimeout", a.reboot_timeout.to_string(), b.reboot_timeout.to_string());
-    differ("suspendClusterNodeTimeout", a.suspend_cluster_node_timeout.to_string(), b.suspend_cluster_node_timeout.to_string());
-    differ("waitForStorageRepairTimeout", a.wait_for_storage_repair_timeout.to_string(), b.wait_for_storage_repair_timeout.to_string());
-    differ("failbackMode", format!("{:?}", a.failback_mode), format!("{:?}", b.failback_mode));
-    differ("contact", none(old.contact.clone()), none(new.contact.clone()));
-    differ("change", none(old.change.clone()), none(new.change.clone()));
-    differ("transport", was.connection.transport.to_string(), is.connection.transport.to_string());
-    differ("port", none(was.connection.port.map(|p| p.to_string())), none(is.connection.port.map(|p| p.to_string())));
-    differ("credential", none(was.connection.credential.clone()), none(is.connection.credential.clone()));
-    let addresses = |c: &ClusterSpec| c.connection.addresses.values().cloned().collect::<Vec<_>>().join(", ");
-    differ("addresses", addresses(was), addresses(is));
-    lines
 }
 
 /// Nodes of which the same is said, together, in the order of the first of each.

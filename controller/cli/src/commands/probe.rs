@@ -46,8 +46,8 @@ pub(super) fn run(args: &Probe, context: &mut Context) -> Result<Exit, Failure> 
 /// The cluster's file as the desired branch has it now.
 pub(super) fn described(config: &Config, cluster: &str) -> Result<(ClusterSpec, Wanted), Failure> {
     let branch = setup::branch(&config.desired)?;
-    let mut mirror = Mirror::open(&config.state_directory.join("probe"), setup::remote(&config.desired)?)?;
-    let heads = mirror.fetch(std::slice::from_ref(&branch))?;
+    let mut mirror = Mirror::open(&config.state_directory.join("probe"), setup::remote(&config.desired)?).map_err(Failure::configured)?;
+    let heads = mirror.fetch(std::slice::from_ref(&branch)).map_err(Failure::configured)?;
     let newest = heads.of(&branch).oid().ok_or_else(|| {
         Failure::new(Exit::Usage, format!("{} has no branch {branch}", mirror.remote()), "check desired.branch in the configuration")
     })?;
@@ -58,6 +58,11 @@ pub(super) fn described(config: &Config, cluster: &str) -> Result<(ClusterSpec, 
 
 fn spec(mirror: &Mirror, newest: Oid, cluster: &str) -> Result<ClusterSpec, Failure> {
     let desired = Desired::check(Files::of_commit(mirror, newest)?);
+    if !desired.guided {
+        // How the nodes are reached may stand there.
+        let what = "fleet.yaml does not count, so what it says of connections is not known";
+        return Err(Failure::new(Exit::Found, what, "mend it: drydock validate tells what is wrong"));
+    }
     let names: Vec<String> = desired.clusters.values().map(|c| c.desired.cluster.to_string()).collect();
     desired.clusters.into_values().find(|c| c.desired.cluster.as_str() == cluster).ok_or_else(|| {
         let todo = if names.is_empty() {

@@ -350,6 +350,89 @@ fn a_plan_tells_old_and_new_target_and_what_it_means_for_each_node() {
 }
 
 #[test]
+fn a_plan_shows_every_change_of_when_and_how() {
+    let world = World::with(&sample::converged());
+    let clone = world.clone();
+    let changed = HOSPITAL
+        .replace("    - name: N03", "    - {name: N03, connection: {transport: Lab, port: 7}}")
+        .replace("        duration: 40h\n        timeZone: Europe/Berlin\n", "        duration: 1d2h3m\n        timeZone: Europe/Berlin\n    exclusions:\n      - {start: 2026-12-20T00:00:00Z, end: 2027-01-06T00:00:00Z, reason: freeze}\n")
+        + "  suspend: {reason: audit, until: 2026-12-01T00:00:00Z}\n  run: {rebootTimeout: 1h2m3s}\n";
+    write(&clone, &[("clusters/hospitals/hospital-north.yaml", &changed)]);
+    let said = world.run_in(&clone, "plan").out;
+    let shown: Vec<&str> = said.lines().skip_while(|l| !l.starts_with("changed")).take_while(|l| !l.is_empty()).collect();
+    expect![[r#"
+        changed hospital-north: stays on 23H2 (25398.1611 or later)  (clusters/hospitals/hospital-north.yaml)
+          windows: weekly on Saturday at 20:00 for 1d16h (Europe/Berlin) → weekly on Saturday at 20:00 for 1d2h3m (Europe/Berlin)
+          suspend: none → audit (until 2026-12-01T00:00:00Z)
+          rebootTimeout: 1h → 1h2m3s
+          connection of N03: as the cluster → Lab, port 7, no credential
+          newly excluded: 2026-12-20T00:00:00Z to 2027-01-06T00:00:00Z: freeze
+          N01, N02, N03, N04 run 25398.1611: is on the target
+          work could begin at 11-28 19:00Z
+          mind: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way, or for a stretched cluster, which has no other path
+          mind: suspended: audit (until 2026-12-01T00:00:00Z)"#]].assert_eq(&shown.join("\n"));
+    // A suspension that is over is still a line of the file, and no reason to wait.
+    write(&clone, &[("clusters/hospitals/hospital-north.yaml", &changed.replace("2026-12-01", "2026-11-01"))]);
+    let said = world.run_in(&clone, "plan").out;
+    assert!(said.contains("suspend: none → audit (until 2026-11-01T00:00:00Z)") && !said.contains("mind: suspended"), "{said}");
+}
+
+/// What the two clusters leave to the fleet, and a freeze.
+const FLEET: &str = "apiVersion: drydock/v1alpha1\nkind: Fleet\nmetadata: {name: f}\nspec:\n  defaults:\n    connection: {transport: Lab}\n    source: {windowsUpdate: {}}\n  exclusions:\n    - {start: 2026-12-20T00:00:00Z, end: 2027-01-06T00:00:00Z, reason: freeze}\n";
+
+#[test]
+fn a_fleet_file_that_does_not_count_is_blamed_on_no_cluster() {
+    let world = World::with(&sample::converged());
+    let short = |text: &str| text.replace("  connection:\n    transport: Lab\n", "").replace("  source:\n    windowsUpdate: {}\n", "");
+    let (north, till) = (short(HOSPITAL), short(crate::harness::TILL));
+    world.commit(
+        "main",
+        "defaults",
+        &[("fleet.yaml", FLEET), ("clusters/hospitals/hospital-north.yaml", &north), ("clusters/shops/till-042.yaml", &till)],
+    );
+    let clone = world.clone();
+    write(&clone, &[("fleet.yaml", &FLEET.replace("defaults", "defautls"))]);
+    let said = world.run_in(&clone, "validate");
+    let heads: Vec<&str> = said.out.lines().filter(|l| l.starts_with("error") || l.contains("fleet.yaml does not count")).collect();
+    let note = "fleet.yaml does not count, so the clusters' files were checked without it; check again when it is mended";
+    assert_eq!(heads, ["error[DD0201]: `spec` has no field \"defautls\"", note], "{said:?}");
+    assert_eq!(said.exit, Exit::Found);
+    // As for a controller, the one before stays in force: no freeze ends by a typing mistake.
+    let said = world.run_in(&clone, "plan");
+    assert!(said.out.contains("the new fleet.yaml does not count; clusters are shown as under the one that is there"), "{said:?}");
+    assert!(said.out.contains("no cluster would change") && !said.out.contains("no longer excluded"), "{said:?}");
+    assert_eq!(said.exit, Exit::Found);
+    // Where nothing good is known, nothing is said of it.
+    world.commit("main", "oops", &[("fleet.yaml", &FLEET.replace("defaults", "defautls"))]);
+    let said = world.run_in(&clone, "plan");
+    assert!(said.out.contains("clusters are shown without what it says") && said.out.contains("no cluster would change"), "{said:?}");
+    configured(&world);
+    let said = world.run_in(&world.path(""), "probe till-042 --config north.yaml");
+    assert!(said.exit == Exit::Found && said.err.contains("fleet.yaml does not count"), "{said:?}");
+}
+
+#[test]
+fn a_fleet_file_with_the_other_ending_is_told() {
+    let world = World::bare();
+    let clone = world.clone();
+    write(&clone, &[("fleet.yml", FLEET)]);
+    let said = world.run_in(&clone, "validate");
+    assert_eq!(said.exit, Exit::Found);
+    assert!(said.out.contains("error[DD0403]: is not read: the fleet's own file is fleet.yaml"), "{said:?}");
+}
+
+#[test]
+fn a_file_where_a_folder_should_be_is_a_wrong_command_line() {
+    let world = World::bare();
+    let clone = world.clone();
+    for line in ["plan clusters/shops/till-042.yaml", "plan nowhere", "validate clusters/shops/till-042.yaml/child.yaml"] {
+        assert_eq!(world.run_in(&clone, line).exit, Exit::Usage, "{line}");
+    }
+    // Has no end.
+    assert_eq!(world.run_in(&clone, "validate /dev/zero").exit, Exit::Found);
+}
+
+#[test]
 fn a_plan_shows_new_removed_and_refused_clusters() {
     let world = World::with(&sample::converged());
     let clone = world.clone();
@@ -687,6 +770,22 @@ fn init_makes_the_branch_once() {
         --- exit 0
     "#]],
     );
+}
+
+#[test]
+fn what_keeps_init_from_its_remote_keeps_its_own_class() {
+    let world = World::bare();
+    configured(&world);
+    let hook = world.path("fleet.git/hooks/pre-receive");
+    fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    fs::write(&hook, "#!/bin/sh\necho no >&2\nexit 1\n").unwrap();
+    fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let said = world.run_in(&world.path(""), "init --config north.yaml");
+    assert_eq!(said.exit, Exit::Refused, "{said:?}");
+    fs::remove_file(&hook).unwrap();
+    fs::rename(world.path("fleet.git"), world.path("moved.git")).unwrap();
+    let said = world.run_in(&world.path(""), "init --config north.yaml");
+    assert!(said.exit == Exit::Configuration && !said.err.contains("--repository"), "{said:?}");
 }
 
 #[test]

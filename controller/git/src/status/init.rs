@@ -5,8 +5,9 @@ use super::{Home, person};
 use crate::commit::{Draft, Edit, Group};
 use crate::mirror::{Head, Mirror};
 use crate::names::RefName;
-use crate::push::Pushed;
+use crate::push::{Pushed, Refusal};
 use crate::signing::SigningKey;
+use crate::trouble::Trouble;
 use drydock_model::ids::Epoch;
 use drydock_model::time::Timestamp;
 use drydock_spec::wire::root::Root;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 pub(super) const ADOPTED: &str = "adopted";
 
 /// Why the branch was not made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum InitError {
     /// It is there already.
     #[error("the branch {0} is there already; nothing was done")]
@@ -26,9 +27,12 @@ pub enum InitError {
     /// There is nothing to adopt.
     #[error("there is no branch {0}; make it without --adopt")]
     Absent(String),
-    /// The remote cannot be reached, or refuses.
-    #[error("{0}")]
-    Remote(String),
+    /// The remote cannot be reached, or lets nobody in.
+    #[error(transparent)]
+    Remote(#[from] Trouble),
+    /// The remote took no such commit.
+    #[error(transparent)]
+    Refused(Refusal),
     /// The local copy failed.
     #[error("the local copy failed: {0}")]
     Local(String),
@@ -36,7 +40,7 @@ pub enum InitError {
 
 /// Makes the branch. `number` is the highest epoch that any node remembers, 0 for a new fleet: every claim is above it.
 pub fn init(mirror: &mut Mirror, branch: &RefName, name: &str, key: &SigningKey, now: Timestamp, number: u32) -> Result<Oid, InitError> {
-    let heads = mirror.fetch(std::slice::from_ref(branch)).map_err(|e| InitError::Remote(e.to_string()))?;
+    let heads = mirror.fetch(std::slice::from_ref(branch))?;
     if let Head::At(_) = heads.of(branch) {
         return Err(InitError::Exists(branch.full().to_owned()));
     }
@@ -50,7 +54,7 @@ pub fn init(mirror: &mut Mirror, branch: &RefName, name: &str, key: &SigningKey,
 pub fn adopt(home: Home, now: Timestamp, number: u32) -> Result<Oid, InitError> {
     let local = |e: String| InitError::Local(e);
     let mut keeper = Keeper::new(home, Arc::default()).map_err(|e| local(e.to_string()))?;
-    let heads = keeper.mirror.fetch(std::slice::from_ref(&keeper.branch)).map_err(|e| InitError::Remote(e.to_string()))?;
+    let heads = keeper.mirror.fetch(std::slice::from_ref(&keeper.branch))?;
     let Head::At(head) = heads.of(&keeper.branch) else { return Err(InitError::Absent(keeper.branch.full().to_owned())) };
     let (root, mut edits) = keeper.adopted(head, number).map_err(|e| local(e.to_string()))?;
     let root = Root { name: keeper.name.clone(), ..root };
@@ -89,7 +93,7 @@ fn write(
     group.store(mirror).map_err(|e| broken(e.to_string()))?;
     match mirror.push(branch, on, commit) {
         Pushed::Landed => Ok(commit),
-        Pushed::Rejected { why, .. } => Err(InitError::Remote(why.to_string())),
-        Pushed::NotSent(trouble) | Pushed::Unknown(trouble) => Err(InitError::Remote(trouble.to_string())),
+        Pushed::Rejected { why, .. } => Err(InitError::Refused(why)),
+        Pushed::NotSent(trouble) | Pushed::Unknown(trouble) => Err(InitError::Remote(trouble)),
     }
 }
