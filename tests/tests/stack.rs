@@ -84,7 +84,8 @@ fn three_nodes_are_upgraded_from_windows_update_through_a_kill_cut_connections_a
         controller = stack.controller();
         told(&mut stack, &["credential sealed"], &|| controller.said()).await;
         let failed = stack.counters("N02")["failedLogons"].as_u64().unwrap_or(99);
-        assert!((1..5).contains(&failed), "{failed} failed logons: five lock an account out");
+        // The new process knows nothing of the secret, so its first logon is alone; the next one is half an hour later by its clock.
+        assert!((1..=2).contains(&failed), "{failed} failed logons: three lock an account out");
         stack.change_secret(SECOND_SECRET);
         told(&mut stack, &["nothing left to do", "every node runs 23H2"], &|| controller.said()).await;
         judge(&stack.truth(), false);

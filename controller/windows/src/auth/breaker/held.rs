@@ -63,7 +63,10 @@ impl fmt::Display for Held {
                 "{node} refused credential {credential} {TRIES} times, which other nodes accept; when that is put right: drydock credential retry {credential}"
             ),
             Held::First { credential } => {
-                write!(f, "credential {credential} is new, and its first logon has not ended; the others follow it")
+                write!(
+                    f,
+                    "logons with credential {credential} that began before, here or in another process, have not ended; this one follows them"
+                )
             }
             Held::State(why) => write!(f, "the state folder cannot be written, so no logon can be counted: {why}"),
         }

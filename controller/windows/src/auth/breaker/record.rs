@@ -33,10 +33,46 @@ pub(super) struct Record {
     pub(super) credential: String,
     pub(super) open: Option<Refused>,
     pub(super) nodes: BTreeMap<String, Refused>,
+    /// A node refused what others accepted, and no logon has told yet which of them is right.
+    #[serde(default)]
+    pub(super) doubted: bool,
     pub(super) salt: u64,
     pub(super) hint: Option<u8>,
     /// How often a person has said `retry`.
     pub(super) said: u64,
+}
+
+impl Record {
+    /// A changed secret, or a person's word: nothing of before counts.
+    pub(super) fn forget(&mut self) {
+        self.open = None;
+        self.nodes.clear();
+        self.doubted = false;
+        self.hint = None;
+    }
+
+    /// Adds what was learned before and could not be written; of two refusals the later one and the greater count hold.
+    pub(super) fn recall(&mut self, unkept: &Record) {
+        let later = |mine: Option<Refused>, theirs: &Refused| match mine {
+            Some(mine) => Refused {
+                since: mine.since.min(theirs.since),
+                last: mine.last.max(theirs.last),
+                tries: mine.tries.max(theirs.tries),
+                why: if mine.last >= theirs.last { mine.why } else { theirs.why.clone() },
+            },
+            None => theirs.clone(),
+        };
+        if let Some(open) = &unkept.open {
+            self.open = Some(later(self.open.take(), open));
+            // Where there was no record to be read, there was no salt either: without a hint every secret counts as the refused one.
+            self.hint = self.hint.or(unkept.hint.filter(|_| unkept.salt == self.salt));
+        }
+        for (node, refused) in &unkept.nodes {
+            let mine = self.nodes.remove(node);
+            self.nodes.insert(node.clone(), later(mine, refused));
+        }
+        self.doubted |= unkept.doubted;
+    }
 }
 
 /// A record in hand; no other process has it meanwhile.
@@ -73,6 +109,11 @@ impl Kept {
         if self.found.as_ref() == Some(&self.record) {
             return Ok(());
         }
+        self.write()
+    }
+
+    /// Writes it also where nothing has changed, to know that it can be written.
+    pub(super) fn write(&self) -> io::Result<()> {
         replace(&self.path, &serde_json::to_vec_pretty(&self.record).map_err(io::Error::other)?)
     }
 }
