@@ -101,6 +101,23 @@ async fn basic_goes_over_validated_tls() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_changes_while_a_session_of_basic_is_open_fails_once_and_is_then_held_back() {
+    let Some(python) = environment() else { return };
+    let server = Server::start(&python, &[&["--auth", "basic"][..], &TLS].concat());
+    let bed = with_password("local", "l");
+    let security = Security::Https { trust: trust(&server), method: Method::Basic };
+    let target = target(server.port, security);
+    echo(&bed, &target, "a").await.unwrap();
+    server.users(&json!({ "users": [{ "name": "local", "password": "changed" }] }));
+    for _ in 0..3 {
+        let error = echo(&bed, &target, "a").await.unwrap_err();
+        assert!(matches!(&error, SessionError::Authentication(Refusal::Rejected(_) | Refusal::Held(_))), "{error}");
+    }
+    assert_eq!(server.counter("failedLogons"), 1, "the session's own message, and no logon behind it");
+    assert_eq!(bed.sessions.standings().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_certificate_logs_on() {
     let Some(python) = environment() else { return };
     let server = Server::start(&python, &[&["--auth", "certificate"][..], &TLS].concat());
@@ -182,6 +199,7 @@ async fn whatever_the_connection_does_it_is_known_whether_the_script_may_have_ru
         ("Send", "lose-shells"),
         ("Send", "silence"),
         ("Send", "fault"),
+        ("Send", "other fault"),
         ("Receive", "cut-before"),
         ("Receive", "half"),
         ("Receive", "garbage"),
@@ -193,7 +211,9 @@ async fn whatever_the_connection_does_it_is_known_whether_the_script_may_have_ru
         ("Receive", "status"),
     ] {
         assert!(echo(&bed, &target, "before").await.is_ok(), "{action} {fault}");
-        server.switch(&json!({ "faults": [{ "do": fault, "action": action, "times": 1, "code": 2_150_859_174_u32, "status": 503 }] }));
+        // A quota is refused before anything is done; an aborted operation may have been done.
+        let (rule, code) = if fault == "other fault" { ("fault", 2_147_943_395_u32) } else { (fault, 2_150_859_174) };
+        server.switch(&json!({ "faults": [{ "do": rule, "action": action, "times": 1, "code": code, "status": 503 }] }));
         let arguments = Map::from_iter([("Text".to_owned(), Value::from("during"))]);
         let within = if fault == "silence" { Duration::from_secs(3) } else { MINUTE };
         let result = bed.sessions.run(&target, ONE, LIBRARIES, arguments, within).await;
@@ -212,6 +232,7 @@ async fn whatever_the_connection_does_it_is_known_whether_the_script_may_have_ru
         Send lose-shells: sent once more over a new session
         Send silence: DD0609 sent=true the answer was lost: the request could not be written in time; the scr
         Send fault: sent once more over a new session
+        Send other fault: DD0609 sent=true the answer was lost: the node would not run the script: A fault that a
         Receive cut-before: DD0609 sent=true the answer was lost: the connection broke before the answer was comple
         Receive half: DD0609 sent=true the answer was lost: the connection ended in the middle of an answer;
         Receive garbage: DD0610 sent=true the answer cannot be understood: the message is not framed as multipar

@@ -144,20 +144,7 @@ impl Connection {
 
     async fn exchange(&mut self, post: &Post<'_>) -> Result<Response, PostError> {
         let broken = |e: std::io::Error| PostError::Broken(e.to_string());
-        let mut head = format!(
-            "POST /wsman HTTP/1.1\r\nHost: {}\r\nUser-Agent: drydock\r\nConnection: Keep-Alive\r\nContent-Type: {}\r\nContent-Length: {}\r\n",
-            self.host,
-            post.content_type,
-            post.body.len()
-        );
-        if let Some(authorization) = post.authorization {
-            head.push_str("Authorization: ");
-            head.push_str(authorization);
-            head.push_str("\r\n");
-        }
-        head.push_str("\r\n");
-        let mut message = zeroize::Zeroizing::new(head.into_bytes());
-        message.extend_from_slice(post.body);
+        let message = message(&self.host, post);
         let written = match self.stream.write_all(&message).await {
             Ok(()) => self.stream.flush().await,
             Err(error) => Err(error),
@@ -190,5 +177,41 @@ impl Connection {
             Poll::Ready(Pin::new(&mut self.stream).poll_read(context, &mut buffer).is_ready())
         })
         .await
+    }
+}
+
+/// Head and body. Made in one piece of the right size, as what is given back while something grows is not wiped, and the head may hold a password.
+fn message(host: &str, post: &Post<'_>) -> zeroize::Zeroizing<Vec<u8>> {
+    let length = post.body.len().to_string();
+    let mut parts: Vec<&[u8]> = vec![b"POST /wsman HTTP/1.1\r\nHost: ", host.as_bytes()];
+    parts.extend([&b"\r\nUser-Agent: drydock\r\nConnection: Keep-Alive\r\nContent-Type: "[..], post.content_type.as_bytes()]);
+    parts.extend([&b"\r\nContent-Length: "[..], length.as_bytes(), b"\r\n"]);
+    if let Some(authorization) = post.authorization {
+        parts.extend([&b"Authorization: "[..], authorization.as_bytes(), b"\r\n"]);
+    }
+    parts.extend([&b"\r\n"[..], post.body]);
+    let mut message = zeroize::Zeroizing::new(Vec::with_capacity(parts.iter().map(|part| part.len()).sum()));
+    parts.iter().for_each(|part| message.extend_from_slice(part));
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_made_in_one_piece_so_that_no_part_of_it_is_left_unwiped() {
+        let within = Duration::from_secs(1);
+        let post = Post { content_type: "text/plain", authorization: Some("Basic c2VjcmV0"), body: b"<x/>", limit: 1, within };
+        let made = message("n01:5985", &post);
+        assert_eq!(made.capacity(), made.len());
+        let text = String::from_utf8(made.to_vec()).unwrap();
+        assert_eq!(
+            text,
+            "POST /wsman HTTP/1.1\r\nHost: n01:5985\r\nUser-Agent: drydock\r\nConnection: Keep-Alive\r\nContent-Type: text/plain\r\n\
+             Content-Length: 4\r\nAuthorization: Basic c2VjcmV0\r\n\r\n<x/>"
+        );
+        let bare = message("n01:5985", &Post { authorization: None, ..post });
+        assert!(!String::from_utf8_lossy(&bare).contains("Authorization"));
     }
 }

@@ -33,6 +33,11 @@ impl Broken {
         Self { why: error.to_string(), sent: false, class: Some(error) }
     }
 
+    /// The node says no, and it may have taken it in all the same.
+    pub(crate) fn in_doubt(error: SessionError) -> Self {
+        Self { why: error.to_string(), sent: true, class: Some(error) }
+    }
+
     /// Something came back, and makes no sense.
     pub(crate) fn unintelligible(why: String, sent: bool) -> Self {
         Self { class: Some(SessionError::AnswerUnintelligible { why: why.clone(), sent }), why, sent }
@@ -41,8 +46,9 @@ impl Broken {
     /// As an error of a request whose last byte this was about.
     pub(crate) fn into_error(self) -> SessionError {
         match self.class {
+            Some(class @ SessionError::AnswerUnintelligible { .. }) => class,
+            Some(_) | None if self.sent => SessionError::AnswerLost(self.why),
             Some(class) => class,
-            None if self.sent => SessionError::AnswerLost(self.why),
             None => SessionError::Unreachable(self.why),
         }
     }

@@ -1,7 +1,7 @@
 //! The way to a logged-on connection: the credential as it is now, a connection, the breaker's leave, the logon.
 
 use crate::auth::{Blame, Breaker, FIRST, Guarded, Instruments, Logon, Method, Refusal, Security};
-use crate::credential::{Credentials, unavailable};
+use crate::credential::{Credential, Credentials, unavailable};
 use crate::error::SessionError;
 use crate::http::{Connection, Endpoint};
 use crate::wsman::{Conversation, MessageIds, Program, Requests};
@@ -66,7 +66,7 @@ impl Door {
     }
 
     /// Logs on, if the breaker lets us.
-    pub(crate) async fn logon(&self) -> Result<Logon, SessionError> {
+    pub(crate) async fn logon(&self) -> Result<Entered, SessionError> {
         let credential = self.credentials.get(&self.credential).await?;
         let proof = credential.proof(&self.security, &*self.instruments).map_err(|why| unavailable(&self.credential, why))?;
         let tls = match &self.security {
@@ -84,19 +84,16 @@ impl Door {
         if asked.elapsed() > STALE {
             connection = Connection::open(&endpoint).await?;
         }
-        let probe = self.identify();
-        match Logon::on(connection, &self.security, &proof, &self.host, &probe, LEG).await {
+        let mut talk = self.question();
+        match Logon::on(connection, &self.security, &proof, &self.host, &mut talk, LEG).await {
             Ok(logon) => {
                 pass.accepted();
                 self.credentials.trust(&self.credential, &credential);
-                Ok(logon)
+                Ok(Entered { logon, credential })
             }
             Err(Guarded::Refused(refusal)) => {
                 pass.refused(&refusal);
-                match refusal.blame() {
-                    Blame::Secret | Blame::Perhaps => self.credentials.doubt(&self.credential, &credential),
-                    Blame::No => {}
-                }
+                self.doubt(&credential, &refusal);
                 Err(refusal.into())
             }
             Err(Guarded::Post(error)) => Err(SessionError::Unreachable(format!("{} during the logon", error))),
@@ -104,10 +101,35 @@ impl Door {
         }
     }
 
-    /// A harmless question, for methods that are judged with the first message.
-    fn identify(&self) -> String {
+    fn doubt(&self, credential: &Credential, refusal: &Refusal) {
+        match refusal.blame() {
+            Blame::Secret | Blame::Perhaps => self.credentials.doubt(&self.credential, credential),
+            Blame::No => {}
+        }
+    }
+
+    /// For a harmless question, for methods that are judged with the first message.
+    fn question(&self) -> Conversation {
         let program = Program { name: String::new(), program: String::new(), arguments: Vec::new(), idle: LEG };
-        Conversation::new(Requests::new(&self.url(), LEG, MessageIds::new(0)), program).identify().text
+        Conversation::new(Requests::new(&self.url(), LEG, MessageIds::new(0)), program)
+    }
+}
+
+/// Somebody who was let in, and with what.
+pub(crate) struct Entered {
+    logon: Logon,
+    credential: Arc<Credential>,
+}
+
+impl Entered {
+    /// Posts one message. Methods that prove the account with each message can be refused at each: then the breaker hears of it before anybody logs on again.
+    pub(crate) async fn exchange(&mut self, door: &Door, message: &[u8], within: Duration) -> Result<Vec<u8>, Guarded> {
+        let result = self.logon.exchange(message, within).await;
+        if let Err(Guarded::Refused(refusal)) = &result {
+            door.breaker.refused_later(&door.credential, self.credential.print(), &door.node, refusal);
+            door.doubt(&self.credential, refusal);
+        }
+        result
     }
 }
 

@@ -5,12 +5,12 @@ mod door;
 
 pub(crate) use door::{Door, Names};
 
-use crate::auth::Logon;
 use crate::auth::{Guarded, Refusal};
 use crate::error::SessionError;
 use crate::http::{PostError, Unreadable};
 use crate::session::{Broken, Output};
 use crate::wsman::{Conversation, Envelope, Fault, MessageIds, Next, Problem, Program, Requests};
+use door::Entered;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -29,7 +29,7 @@ const FAREWELL: Duration = Duration::from_secs(60);
 /// A session host behind WinRM.
 pub(crate) struct Winrm {
     door: Arc<Door>,
-    logon: Option<Logon>,
+    logon: Option<Entered>,
     talk: Conversation,
 }
 
@@ -147,12 +147,14 @@ impl Winrm {
 
     /// `last` says whether a lost answer leaves the request perhaps done.
     async fn post(&mut self, envelope: &Envelope, within: Duration, last: bool) -> Result<Next, Broken> {
-        let Some(logon) = &mut self.logon else { return Err(Broken::before("the connection is gone")) };
-        let body = match logon.exchange(envelope.text.as_bytes(), within).await {
-            Ok(body) => body,
+        // Out of our hands until the answer is here: whatever else happens, that connection says nothing more that can be trusted.
+        let Some(mut logon) = self.logon.take() else { return Err(Broken::before("the connection is gone")) };
+        let body = match logon.exchange(&self.door, envelope.text.as_bytes(), within).await {
+            Ok(body) => {
+                self.logon = Some(logon);
+                body
+            }
             Err(guarded) => {
-                // Whatever happened, this connection says nothing more that can be trusted.
-                self.logon = None;
                 return Err(match guarded {
                     Guarded::Post(PostError::Unreadable(why)) if why != Unreadable::Cut => Broken::unintelligible(why.to_string(), last),
                     Guarded::Post(error) if error.was_sent() && last => Broken::after(error.to_string()),
@@ -165,7 +167,11 @@ impl Winrm {
         };
         match self.talk.answered(&body) {
             Ok(next) => Ok(next),
-            Err(Problem::Fault(fault)) => Err(Broken::refused(classify(&fault))),
+            // These come before anything is done. Of any other fault nobody knows what was done before it.
+            Err(Problem::Fault(fault)) if !last || fault.denied() || fault.quota() || fault.gone() => {
+                Err(Broken::refused(classify(&fault)))
+            }
+            Err(Problem::Fault(fault)) => Err(Broken::in_doubt(classify(&fault))),
             Err(problem @ (Problem::Malformed(_) | Problem::OutOfTurn)) => {
                 self.logon = None;
                 Err(Broken::unintelligible(problem.to_string(), last))

@@ -92,9 +92,18 @@ impl Server {
     }
 
     pub fn switch(&self, switches: &Value) {
-        let beside = self.folder.path().join("switches.new");
-        fs::write(&beside, switches.to_string()).unwrap();
-        fs::rename(beside, self.folder.path().join("switches.json")).unwrap();
+        self.replace("switches.json", switches);
+    }
+
+    /// The accounts as they are from now on.
+    pub fn users(&self, users: &Value) {
+        self.replace("users.json", users);
+    }
+
+    fn replace(&self, file: &str, value: &Value) {
+        let beside = self.folder.path().join("replaced.new");
+        fs::write(&beside, value.to_string()).unwrap();
+        fs::rename(beside, self.folder.path().join(file)).unwrap();
     }
 
     pub fn counters(&self) -> Value {
