@@ -1,7 +1,7 @@
 //! One security context: tokens to and from the node, then sealing.
 
 use super::kdc::{self, Said};
-use super::seal::{NotSealed, Sealed, open_frames};
+use super::seal::{NotSealed, Sealed, open_frames, wrapped};
 use super::{Kerberos, Proof, Refusal, Sealing};
 use sspi::generator::GeneratorState;
 use sspi::{
@@ -162,7 +162,10 @@ impl Context {
         for mut part in open_frames(body).map_err(|e: NotSealed| e.to_string())? {
             let sspi: &mut dyn Sealer = match &mut self.kind {
                 Kind::Ntlm { ntlm, .. } => ntlm.as_mut(),
-                Kind::Kerberos { kerberos, .. } => kerberos.as_mut(),
+                Kind::Kerberos { kerberos, .. } => {
+                    wrapped(&part).map_err(|e| e.to_string())?;
+                    kerberos.as_mut()
+                }
             };
             let opened =
                 sspi.decrypt(&mut part.token, &mut part.data).map_err(|e| format!("a message cannot be opened: {:?}", e.error_type))?;

@@ -18,7 +18,7 @@ pub(crate) use kdc::told;
 pub(crate) use keytab::choose as choose_key;
 pub use keytab::{KeytabEntry, KeytabProblem, keytab_entries};
 pub(crate) use logon::{Guarded, Logon, offered};
-pub(crate) use seal::open_frames;
+pub(crate) use seal::{open_frames, wrapped};
 
 use crate::http::Trust;
 use drydock_model::time::Timestamp;

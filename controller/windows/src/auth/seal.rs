@@ -23,6 +23,29 @@ pub(crate) enum NotSealed {
     Frame,
     #[error("the length of a sealed part is wrong")]
     Length,
+    #[error("a sealed part is no wrap token of Kerberos")]
+    Wrap,
+}
+
+/// Of a Kerberos wrap token (RFC 4121, 4.2.6.2): the header.
+const WRAP_HEADER: usize = 16;
+/// Behind the header at least a confounder and a checksum, of AES: what Windows turns the sealed part by (MS-KILE 3.4.5.4.1).
+const WRAP_TURN: u16 = 28;
+
+/// Whether a sealed piece may go to the library that opens those of Kerberos. It turns the bytes behind the header by a number that stands in the header,
+/// and looks only then whether there are so many; and it would take what is signed and not sealed.
+pub(crate) fn wrapped(sealed: &Sealed) -> Result<(), NotSealed> {
+    let mut all = sealed.token.iter().chain(&sealed.data).copied();
+    // 05 04, flags, a filler, EC, RRC, a number.
+    let header: Vec<u8> = all.by_ref().take(WRAP_HEADER).collect();
+    let (Some([5, 4, flags, 0xff, high, low]), WRAP_HEADER) = (header.first_chunk::<6>(), header.len()) else {
+        return Err(NotSealed::Wrap);
+    };
+    let turned = u16::from_be_bytes([*high, *low]).checked_add(WRAP_TURN).ok_or(NotSealed::Wrap)?;
+    if flags & 2 != 2 || all.count() < usize::from(turned) {
+        return Err(NotSealed::Wrap);
+    }
+    Ok(())
 }
 
 /// Frames one sealed piece.
@@ -98,6 +121,29 @@ mod tests {
         let two = [&frame("application/x", &sealed)[..], b""].concat();
         let joined = [&two[..two.len() - 4], b"\r\n", &two[b"--Encrypted Boundary\r\n".len()..]].concat();
         assert_eq!(open_frames(&joined).map(|p| p.len()), Ok(2));
+    }
+
+    #[test]
+    fn a_wrap_token_that_is_shorter_than_it_says_or_not_sealed_never_reaches_the_library() {
+        let token = |flags: u8, ec: u16, behind: usize| {
+            let header = [&[5, 4, flags, 0xff][..], &ec.to_be_bytes(), &[0, 28], &[0; 8]].concat();
+            Sealed { length: 0, token: [header, vec![7; behind.min(28)]].concat(), data: vec![7; behind.saturating_sub(28)] }
+        };
+        for (flags, ec, behind) in [(3, 0, 28), (7, 0, 28), (7, 16, 44), (3, 0, 5_000)] {
+            assert_eq!(wrapped(&token(flags, ec, behind)), Ok(()), "{flags} {ec} {behind}");
+        }
+        for (flags, ec, behind) in
+            [(3, 0, 0), (3, 0, 27), (3, 16, 43), (3, 0xffff, 100_000), (3, 0xffff - 27, 100_000), (1, 0, 28), (0, 0, 500)]
+        {
+            assert_eq!(wrapped(&token(flags, ec, behind)), Err(NotSealed::Wrap), "{flags} {ec} {behind}");
+        }
+        let mut other = token(3, 0, 28);
+        other.token[3] = 0;
+        assert_eq!(wrapped(&other), Err(NotSealed::Wrap));
+        for length in 0..16 {
+            let cut = Sealed { length: 0, token: token(3, 0, 0).token[..length].to_vec(), data: Vec::new() };
+            assert_eq!(wrapped(&cut), Err(NotSealed::Wrap));
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The task that owns one session: opens it, runs requests one by one, keeps it alive, and ends it.
 
+use super::caught::caught;
 use super::channel::Channel;
 use super::host::{Host, Script, arguments};
 use super::{Inner, Target, Transport};
@@ -68,8 +69,7 @@ pub(super) async fn open(inner: Arc<Inner>, target: Target, sweep: bool, permits
         Err((error, channel)) => {
             // Whoever asked need not wait for it; the places stay taken until it is gone.
             tokio::spawn(async move {
-                channel.close().await;
-                drop(permits);
+                end(channel, permits).await;
             });
             return Err(error);
         }
@@ -120,7 +120,8 @@ async fn live_on(inner: Arc<Inner>, target: Target, mut host: Host, mut queue: m
                     let _gone = job.reply.send(Err(SessionError::Unreachable("there was no time left for the request".into())));
                     continue;
                 }
-                let result = host.run(job.script, &job.libraries, &job.arguments, job.deadline).await;
+                let running = caught(host.run(job.script, &job.libraries, &job.arguments, job.deadline)).await;
+                let result = running.unwrap_or_else(|| Err(SessionError::AnswerLost("the controller failed over it".into())));
                 let over = matches!(&result, Err(error) if !error.leaves_session());
                 // Whoever asked may have gone; what the node did stays for its next probe to tell.
                 let _gone = job.reply.send(result);
@@ -134,7 +135,7 @@ async fn live_on(inner: Arc<Inner>, target: Target, mut host: Host, mut queue: m
                 if used.elapsed() >= inner.config.idle {
                     break;
                 }
-                if !matches!(timeout(BEAT, host.heartbeat()).await, Ok(Ok(()))) {
+                if !matches!(caught(timeout(BEAT, host.heartbeat())).await, Some(Ok(Ok(())))) {
                     tracing::debug!(node = %target.node, "a session was lost while nobody used it");
                     break;
                 }
@@ -147,6 +148,83 @@ async fn live_on(inner: Arc<Inner>, target: Target, mut host: Host, mut queue: m
     while let Some(job) = queue.recv().await {
         let _gone = job.reply.send(Err(SessionError::Unreachable("the session has ended".into())));
     }
-    host.into_channel().close().await;
+    end(host.into_channel(), permits).await;
+}
+
+/// Closes a channel; its places stay taken until it is gone from the node.
+async fn end(channel: Channel, permits: [OwnedSemaphorePermit; 2]) {
+    if caught(channel.close()).await.is_none() {
+        tracing::error!("the controller failed while it closed a session; what is left of it on the node ends by itself within minutes");
+    }
     drop(permits);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::channel::Fake;
+    use super::*;
+    use crate::auth::{Breaker, Instruments};
+    use crate::credential::Credentials;
+    use crate::session::{Config, Sessions};
+    use drydock_model::time::Timestamp;
+    use std::collections::BTreeMap;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use tokio::sync::Semaphore;
+
+    const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+    struct Bench;
+
+    impl Instruments for Bench {
+        fn now(&self) -> Timestamp {
+            Timestamp(0)
+        }
+        fn dice(&self) -> u64 {
+            4
+        }
+    }
+
+    fn sessions(folder: &std::path::Path) -> Sessions {
+        let breaker = Breaker::new(folder, Arc::new(Bench)).unwrap();
+        let credentials = Credentials::new(BTreeMap::new(), Arc::new(Bench));
+        Sessions::new(Config::new("tests", "host"), Arc::new(Bench), Arc::new(credentials), Arc::new(breaker))
+    }
+
+    fn target() -> Target {
+        let transport = Transport::Local(crate::local::Program { path: String::new(), environment: BTreeMap::new() });
+        Target { node: "N01".parse().unwrap(), address: String::new(), transport, credential: String::new() }
+    }
+
+    #[tokio::test]
+    async fn a_session_whose_task_panics_answers_whoever_asked_and_is_closed_before_its_places_are_free() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = sessions(folder.path()).inner.clone();
+        let places = Arc::new(Semaphore::new(2));
+        let permits = [places.clone().acquire_owned().await.unwrap(), places.clone().acquire_owned().await.unwrap()];
+        let closed = Arc::new(AtomicBool::new(false));
+        let greeting = format!("{TOKEN} {}\n", serde_json::json!({ "id": 0, "ok": true, "value": {} }));
+        // Greets, and has nothing more to say: the next question to it panics.
+        let channel = Channel::Fake(Fake { said: vec![greeting], closed: closed.clone() });
+        let Ok(host) = Host::greet(channel, TOKEN, Duration::from_secs(20)).await else { panic!("it did not greet") };
+        let (jobs, queue) = mpsc::channel(1);
+        let mut live = Live { jobs, used: Instant::now(), hello: Value::Null };
+        let task = tokio::spawn(live_on(inner, target(), host, queue, permits));
+        let script = Script { name: "one", source: "1" };
+        let error = live.ask(script, &[], Map::new(), Instant::now() + Duration::from_secs(20)).await.unwrap_err();
+        assert!(matches!(&error, SessionError::AnswerLost(_)) && error.was_sent(), "{error}");
+        task.await.unwrap();
+        assert!(closed.load(Ordering::SeqCst), "the shell is removed");
+        assert_eq!(places.available_permits(), 2);
+        assert!(live.is_over());
+    }
+
+    #[tokio::test]
+    async fn a_greeting_over_which_the_controller_panics_gives_the_channel_back_to_be_closed() {
+        let closed = Arc::new(AtomicBool::new(false));
+        let channel = Channel::Fake(Fake { said: Vec::new(), closed: closed.clone() });
+        let Err((error, channel)) = Host::greet(channel, TOKEN, Duration::from_secs(20)).await else { panic!("nobody greeted") };
+        assert!(!error.was_sent(), "{error}");
+        channel.close().await;
+        assert!(closed.load(Ordering::SeqCst));
+    }
 }

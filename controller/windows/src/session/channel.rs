@@ -76,6 +76,15 @@ pub(crate) enum Channel {
     Local(Box<Local>),
     Winrm(Box<Winrm>),
     Ssh(Box<Ssh>),
+    #[cfg(test)]
+    Fake(Fake),
+}
+
+/// Says what it was given, and panics when it is asked for more.
+#[cfg(test)]
+pub(crate) struct Fake {
+    pub(crate) said: Vec<String>,
+    pub(crate) closed: std::sync::Arc<std::sync::atomic::AtomicBool>,
 }
 
 impl Channel {
@@ -84,6 +93,8 @@ impl Channel {
             Channel::Local(local) => local.send(bytes).await,
             Channel::Winrm(winrm) => winrm.send(bytes).await,
             Channel::Ssh(ssh) => ssh.send(bytes).await,
+            #[cfg(test)]
+            Channel::Fake(_) => Ok(()),
         }
     }
 
@@ -92,6 +103,8 @@ impl Channel {
             Channel::Local(local) => local.receive().await,
             Channel::Winrm(winrm) => winrm.receive().await,
             Channel::Ssh(ssh) => ssh.receive().await,
+            #[cfg(test)]
+            Channel::Fake(fake) => Ok(Output { stdout: fake.said.remove(0).into_bytes(), ..Output::default() }),
         }
     }
 
@@ -100,6 +113,8 @@ impl Channel {
             Channel::Local(local) => local.close().await,
             Channel::Winrm(winrm) => winrm.close().await,
             Channel::Ssh(ssh) => ssh.close().await,
+            #[cfg(test)]
+            Channel::Fake(fake) => fake.closed.store(true, std::sync::atomic::Ordering::SeqCst),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The talk with one session host, over any transport: a token, libraries, requests, framed answers.
 
+use super::caught::caught;
 use super::channel::{Broken, Channel};
 use crate::error::SessionError;
 use crate::frame::{Answer, Frames, ScriptError, ascii};
@@ -57,13 +58,14 @@ impl Host {
             hello: Value::Null,
         };
         let deadline = Instant::now() + within;
-        match timeout_at(deadline, host.greeting(token)).await {
-            Ok(Ok(hello)) => {
+        match caught(timeout_at(deadline, host.greeting(token))).await {
+            Some(Ok(Ok(hello))) => {
                 host.hello = hello;
                 Ok(host)
             }
-            Ok(Err(error)) => Err((error, host.channel)),
-            Err(_) => {
+            Some(Ok(Err(error))) => Err((error, host.channel)),
+            None => Err((SessionError::Unreachable("the controller failed over the greeting".into()), host.channel)),
+            Some(Err(_)) => {
                 let error = SessionError::ScriptRefused(format!("PowerShell did not greet within {within:?}{}", host.last_words()));
                 Err((error, host.channel))
             }

@@ -4,11 +4,13 @@
 //! nothing else. What was not sent is sent once more over a new session; what was sent is never repeated here.
 
 mod actor;
+mod caught;
 mod channel;
 mod host;
 mod target;
 
 pub(crate) use crate::wsman::Output;
+pub(crate) use caught::caught;
 pub(crate) use channel::Broken;
 pub use host::Script;
 pub use target::{Target, Transport};

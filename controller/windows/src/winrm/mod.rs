@@ -8,7 +8,7 @@ pub(crate) use door::{Door, Names};
 use crate::auth::{Guarded, Refusal};
 use crate::error::SessionError;
 use crate::http::{PostError, Unreadable};
-use crate::session::{Broken, Output};
+use crate::session::{Broken, Output, caught};
 use crate::wsman::{Conversation, Envelope, Fault, MessageIds, Next, Problem, Program, Requests};
 use door::Entered;
 use std::sync::Arc;
@@ -40,10 +40,13 @@ impl Winrm {
         let program = Program { name: door.names.mine(), program: "powershell.exe".into(), arguments: arguments.to_vec(), idle: IDLE };
         let talk = Conversation::new(Requests::new(&door.url(), OPERATION, MessageIds::new(door.dice())), program);
         let mut winrm = Self { door, logon: Some(logon), talk };
-        if sweep {
-            winrm.sweep().await;
-        }
-        match winrm.start().await {
+        let began = caught(async {
+            if sweep {
+                winrm.sweep().await;
+            }
+            winrm.start().await
+        });
+        match began.await.unwrap_or_else(|| Err(Broken::before("the controller failed over the node's answer"))) {
             Ok(()) => Ok(winrm),
             Err(broken) => {
                 winrm.close().await;
