@@ -98,15 +98,26 @@ function New-Order(
     }
 }
 
-# The frame of every order. The block performs it, with the entry recorded and on the disk; it answers a receipt.
-function Invoke-Order($Order, [scriptblock]$Do) {
+# The frame of every order. The block performs it, with the entry recorded and on the disk; it answers a receipt. What must not be missing under a fence
+# that was heard comes as FIRST.
+function Invoke-Order($Order, [scriptblock]$Do, [scriptblock]$First = {}) {
     if ((Get-OrderDigest $Order) -cne $Order.digest) { return New-Refusal 'Garbled' $null }
     $machine = Get-MachineUuid
     if ($machine -cne $Order.machine) { return New-Refusal 'OtherIdentity' "machine $machine" }
     Invoke-Alone $machine {
+        $storage = $null
+        if ($Order.expect.storage -cne 'Any') {
+            # Only for an order that is not refused anyway.
+            $refusal = Test-Heard $Order (Get-Memory)
+            if ($null -ne $refusal) { return $refusal }
+            $storage = Read-Storage
+        }
+        $node = Read-Node $Order
+        # From here to the act nothing is slow: what is judged is so now.
         $memory = Get-Memory
-        $refusal = Test-Order $Order $memory
+        $refusal = Test-Order $Order $memory $storage $node
         if ($null -ne $refusal) { return $refusal }
+        [void]@(& $First $Order $memory)
         Set-Fence (Get-NewerPlace $memory.fence $Order.place)
         if ($Order.step -cin 'Fence', 'Cancel') { return & $Do $Order $memory }
         Set-Consumed $Order.place $Order.digest 'Recorded'
@@ -115,8 +126,57 @@ function Invoke-Order($Order, [scriptblock]$Do) {
     }
 }
 
+# The storage, which takes minutes at worst; an error counts where it is judged.
+function Read-Storage {
+    try { @{ facts = Get-StorageFacts; why = $null } } catch { @{ facts = $null; why = "not known: $($_.Exception.Message)" } }
+}
+
+# What works on this node. The update agent may be asked, which takes its time; an error counts where it is judged.
+function Read-Node($Order) {
+    $node = @{ damaged = @(); busy = $false; setup = $null; worker = $null; error = $null }
+    if ($Order.step -cin 'Fence', 'Cancel') { return $node }
+    try {
+        $node.damaged = @(Get-DamagedWorks)
+        $node.busy = Test-Busy (Get-BootId)
+        if ($Order.step -cne 'WriteRegistry') {
+            $node.setup = Get-Setup
+            $node.worker = if ($node.damaged.Count -gt 0) { Get-SoundWorker } else { Get-Worker }
+        }
+    } catch { $node.error = $_ }
+    $node
+}
+
+# The cluster as this node's cluster service sees it, or why it cannot be seen.
+function Read-View {
+    try { @{ view = Get-View; blind = $null } } catch { @{ view = $null; blind = "$($_.Exception.Message)" } }
+}
+
+# How the view shows a member; nothing when it does not.
+function Get-OwnState($Seen, [string]$Own) {
+    if ($null -eq $Seen.view) { return $null }
+    foreach ($member in $Seen.view.members) { if ($member.name -ceq $Own) { return $member.state } }
+}
+
 # Nothing when the order is admitted, else the receipt that says why not.
-function Test-Order($Order, $Memory) {
+function Test-Order($Order, $Memory, $Storage, $Node) {
+    $refusal = Test-Heard $Order $Memory
+    # Fences and Cancels hold in every boot, at any time, and under a stop mark.
+    if ($null -ne $refusal -or $Order.step -cin 'Fence', 'Cancel') { return $refusal }
+    $seen = Read-View
+    $refusal = Test-Expectation $Order $Memory $seen $Storage
+    if ($null -ne $refusal) { return $refusal }
+    Test-Possible $Order $Memory $seen $Node
+}
+
+# What an order expected, asked once more by its detached work: nothing, or the refusal. Between acceptance and act minutes pass.
+function Test-Again($Order, $Memory, $Storage) {
+    $refusal = Test-Stop $Order $Memory
+    if ($null -ne $refusal) { return $refusal }
+    Test-Expectation $Order $Memory (Read-View) $Storage
+}
+
+# Nothing when the order is for this node in this boot, in time, newer than what was heard, not obeyed before, and not stopped by a person.
+function Test-Heard($Order, $Memory) {
     try { $identity = Get-Identity } catch { return New-Refusal 'NoView' "no identity: $($_.Exception.Message)" }
     if ($identity.name -cne $Order.name) { return New-Refusal 'OtherIdentity' "name $($identity.name)" }
     if ($identity.machine -cne $Order.machine) { return New-Refusal 'OtherIdentity' "machine $($identity.machine)" }
@@ -128,7 +188,6 @@ function Test-Order($Order, $Memory) {
         }
     }
     Save-Identity $identity
-    # Fences and Cancels hold in every boot, at any time, and under a stop mark.
     if ($Order.step -cin 'Fence', 'Cancel') { return $null }
     if ($null -ne $Memory.consumed -and $Memory.consumed.place -ceq $Order.place) {
         if ($Memory.consumed.digest -cne $Order.digest) { return New-Refusal 'OtherOrderConsumed' $null }
@@ -137,15 +196,15 @@ function Test-Order($Order, $Memory) {
     $boot = Get-BootId
     if ($Order.boot -cne '' -and $Order.boot -cne $boot) { return New-Refusal 'OtherBoot' $null }
     if ($Order.notAfterMs -ge 0 -and (Get-UpMs) -gt $Order.notAfterMs) { return New-Refusal 'TooLate' $null }
+    Test-Stop $Order $Memory
+}
+
+# A person's stop mark spares the way back.
+function Test-Stop($Order, $Memory) {
     if ($null -ne $Memory.stop -and $Order.step -cne 'Return' -and -not ($Order.step -ceq 'Restart' -and (Test-Committed $Memory $Order))) {
         return New-Refusal 'StopMark' "$($Memory.stop.who): $($Memory.stop.why)"
     }
-    $view = $null
-    $blind = $null
-    try { $view = Get-View } catch { $blind = "$($_.Exception.Message)" }
-    $refusal = Test-Expectation $Order $Memory $identity $view $blind
-    if ($null -ne $refusal) { return $refusal }
-    Test-Possible $Order $Memory $boot $view $blind
+    $null
 }
 
 # What our key says of who the node is, for the time when its cluster service is stopped. Only what the cluster service said just now.
@@ -159,17 +218,21 @@ function Test-Committed($Memory, $Order) {
     $null -ne $Memory.commit -and $Memory.commit.target -ceq $Order.target -and $Memory.commit.attempt -eq $Order.attempt
 }
 
-function Test-Expectation($Order, $Memory, $Identity, $View, $Blind) {
+# Words of StatusInformation that do no harm. Any other counts as harm, a number too: what a newer Windows means by it is not known.
+function Test-Harmless([string]$Information) {
+    @($Information -split ', ' | Where-Object { $_ -cnotin 'Normal', 'DrainInProgress', 'DrainCompleted', 'DrainFailed', 'AvoidPlacement' }).Count -eq 0
+}
+
+function Test-Expectation($Order, $Memory, $Seen, $Storage) {
     $expect = $Order.expect
-    $self = $null
-    if ($null -ne $View) { $self = @($View.members | Where-Object { $_.name -ceq $Identity.name }) | Select-Object -First 1 }
+    $state = Get-OwnState $Seen $Order.name
     if ($expect.marker -ceq 'Absent') {
-        if ($null -eq $View) { return New-Refusal 'NoView' $Blind }
+        if ($null -eq $Seen.view) { return New-Refusal 'NoView' $Seen.blind }
         if ($null -ne $Memory.marker) { return New-Refusal 'Marker' "$($Memory.marker.vacate) is here" }
-        if ($null -eq $self -or $self.state -cne 'Up') { return New-Refusal 'Marker' 'the node is not Up' }
+        if ($state -cne 'Up') { return New-Refusal 'Marker' 'the node is not Up' }
     } elseif ($expect.marker -cne 'Any') {
         # A person's resume leaves the marker: what is in service again is not out, and is neither installed on nor restarted.
-        if ($Order.step -cin 'Install', 'Reboot', 'Restart' -and $null -ne $self -and $self.state -ceq 'Up') { return New-Refusal 'Marker' 'the node is Up' }
+        if ($Order.step -cin 'Install', 'Reboot', 'Restart' -and $state -ceq 'Up') { return New-Refusal 'Marker' 'the node is Up' }
         if ($null -eq $Memory.marker) { return New-Refusal 'Marker' 'there is none' }
         if ((Compare-Place $Memory.marker.vacate $expect.marker) -cnotin 'Equal', 'Greater') { return New-Refusal 'Marker' "$($Memory.marker.vacate) is here" }
     }
@@ -179,21 +242,28 @@ function Test-Expectation($Order, $Memory, $Identity, $View, $Blind) {
         if ($text -cne $expect.build) { return New-Refusal 'OtherBuild' $text }
     }
     if ($expect.othersUp) {
-        if ($null -eq $View) { return New-Refusal 'NoView' $Blind }
-        foreach ($member in @($View.members | Sort-Object { $_.name })) {
-            if ($member.name -cne $Identity.name -and ($member.state -cne 'Up' -or $member.information -cmatch 'Isolated|Quarantined|Unknown')) { return New-Refusal 'NotUp' $member.name }
+        if ($null -eq $Seen.view) { return New-Refusal 'NoView' $Seen.blind }
+        foreach ($member in @($Seen.view.members | Sort-Object { $_.name })) {
+            if ($member.name -cne $Order.name -and ($member.state -cne 'Up' -or -not (Test-Harmless $member.information))) { return New-Refusal 'NotUp' $member.name }
         }
     }
     if ($expect.storage -cne 'Any') {
-        if ($null -eq $View) { return New-Refusal 'NoView' $Blind }
-        try { $why = Test-Storage (Get-StorageFacts) $expect.storage $Identity.name } catch { $why = "not known: $($_.Exception.Message)" }
+        if ($null -eq $Seen.view) { return New-Refusal 'NoView' $Seen.blind }
+        $why = $Storage.why
+        if ($null -eq $why) { try { $why = Test-Storage $Storage.facts $expect.storage $Order.name } catch { $why = "not known: $($_.Exception.Message)" } }
         if ($null -ne $why) { return New-Refusal 'Storage' $why }
     }
     if ($expect.quorum) {
-        if ($null -eq $View) { return New-Refusal 'NoView' $Blind }
-        try { $losers = @(Get-QuorumLosers $Identity.name) } catch { return New-Refusal 'Quorum' "not known: $($_.Exception.Message)" }
-        if ($losers.Count -gt 0) { return New-Refusal 'Quorum' $null }
+        if ($null -eq $Seen.view) { return New-Refusal 'NoView' $Seen.blind }
+        return Test-Quorum $Order.name
     }
+    $null
+}
+
+# Whether the cluster survives this node's going down; that it cannot be known is a refusal, too.
+function Test-Quorum([string]$Own) {
+    try { $losers = @(Get-QuorumLosers $Own) } catch { return New-Refusal 'Quorum' "not known: $($_.Exception.Message)" }
+    if ($losers.Count -gt 0) { return New-Refusal 'Quorum' $null }
     $null
 }
 
@@ -230,19 +300,19 @@ function Get-DiskState($Disk) {
 }
 
 # What the step itself needs.
-function Test-Possible($Order, $Memory, [string]$Boot, $View, $Blind) {
+function Test-Possible($Order, $Memory, $Seen, $Node) {
     # Beside files that do not read only the way back is open: no state of a worker keeps a node paused when none lives.
-    $damaged = @(Get-DamagedWorks)
-    if ($damaged.Count -gt 0 -and $Order.step -cne 'Return') { throw (New-Fault DrydockDamagedState $damaged[0].damage) }
-    if (Test-Busy $Boot) { return New-Refusal 'Busy' $null }
+    if ($Node.damaged.Count -gt 0 -and $Order.step -cne 'Return') { throw (New-Fault DrydockDamagedState $Node.damaged[0].damage) }
+    if ($null -ne $Node.error) { throw $Node.error }
+    if ($Node.busy) { return New-Refusal 'Busy' $null }
     if ($Order.step -ceq 'WriteRegistry') { return $null }
-    $setup = Get-Setup
-    $worker = if ($damaged.Count -gt 0) { Get-SoundWorker } else { Get-Worker }
+    $setup = $Node.setup
+    $worker = $Node.worker
     $same = $null -ne $worker -and $worker.target -ceq $Order.target -and $worker.attempt -eq $Order.attempt
     $atWork = $null -ne $worker -and $worker.alive -and $worker.state -cin 'Downloading', 'Staging'
     switch -CaseSensitive ($Order.step) {
         'Vacate' {
-            if ($null -eq $View) { return New-Refusal 'NoView' $Blind }
+            if ($null -eq $Seen.view) { return New-Refusal 'NoView' $Seen.blind }
             if ($setup.running) { return New-Refusal 'SetupRunning' $null }
         }
         'Reboot' {
@@ -257,7 +327,7 @@ function Test-Possible($Order, $Memory, [string]$Boot, $View, $Blind) {
             if (Test-Committed $Memory $Order) {
                 # Restarting again is of use only while what was committed still waits for a restart.
                 if ($setup.running) { return New-Refusal 'SetupRunning' $null }
-                if ($Memory.commit.boot -cne $Boot -and -not $setup.pending -and (Test-Below $Order.target (Get-Build))) { return New-Refusal 'CommitSpent' $null }
+                if ($Memory.commit.boot -cne (Get-BootId) -and -not $setup.pending -and (Test-Below $Order.target (Get-Build))) { return New-Refusal 'CommitSpent' $null }
             } elseif (-not ($same -and $worker.state -ceq 'Staged')) { return New-Refusal 'NotStaged' $null }
         }
         'Return' {
@@ -266,11 +336,13 @@ function Test-Possible($Order, $Memory, [string]$Boot, $View, $Blind) {
                 Request-WorkerEnd $worker
                 return New-Refusal 'OtherWorker' $worker.place
             }
-            foreach ($work in $damaged) {
+            foreach ($work in $Node.damaged) {
                 $refusal = Stop-DamagedWork $work $setup.running
                 if ($null -ne $refusal) { return $refusal }
             }
-            if ($null -eq $View) { return New-Refusal 'NoView' $Blind }
+            # What is not seen to be paused or in service cannot be resumed now, and its marker must not go.
+            $state = Get-OwnState $Seen $Order.name
+            if ($state -cnotin 'Paused', 'Up') { return New-Refusal 'NoView' $(if ($null -eq $Seen.view) { $Seen.blind } else { "the node is $state" }) }
         }
         default { throw (New-Fault DrydockUnknownStep "there is no step $($Order.step)") }
     }

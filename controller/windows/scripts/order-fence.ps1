@@ -25,13 +25,16 @@ $ErrorActionPreference = 'Stop'
 
 $named = @{} + $PSBoundParameters
 foreach ($name in 'Marker', 'MarkerState') { $named.Remove($name) }
-Invoke-Order (New-Order -Step 'Fence' @named) {
+Invoke-Order (New-Order -Step 'Fence' @named) -First {
     param($Order, $Memory)
-    # A memory that has heard of the Vacate, or of anything later, and has no marker, lost it to a person or to a Return.
+    # A memory that has heard of the Vacate, or of anything later, and has no marker, lost it to a person or to a Return. So the marker is there before the
+    # fence: between the two the node may go down.
     if ($Marker -cne '' -and $MarkerState -cne '') {
         $lost = $null -eq $Memory.fence -or ($null -eq $Memory.marker -and (Compare-Place $Memory.fence $Marker) -ceq 'Less')
         if ($lost) { Set-Marker $Marker $MarkerState }
     }
+} -Do {
+    param($Order, $Memory)
     Save-Memory
     New-Receipt 'Applied' $null $null $null
 }

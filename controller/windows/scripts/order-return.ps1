@@ -33,8 +33,10 @@ Invoke-Order (New-Order -Step 'Return' @named) {
     $name = Get-NodeName
     try {
         Clear-Staged $Memory
-        # A node that is not paused refuses to be resumed (5058, ERROR_CLUSTER_NODE_NOT_PAUSED).
-        if ((Get-MemberState (Get-ClusterNode -Name $name)) -ceq 'Paused') { [void]@(Resume-ClusterNode -Name $name -Failback $Failback) }
+        # A node that is not paused refuses to be resumed (5058, ERROR_CLUSTER_NODE_NOT_PAUSED); what is neither paused nor Up is not back.
+        $state = Get-MemberState (Get-ClusterNode -Name $name)
+        if ($state -ceq 'Paused') { [void]@(Resume-ClusterNode -Name $name -Failback $Failback) }
+        elseif ($state -cne 'Up') { throw (New-Fault DrydockNotUp "the node is $state") }
     } catch {
         $why = Get-PlatformWords $_
         Set-ConsumedPhase $Order.place 'PlatformRefused'

@@ -68,6 +68,9 @@ class Members:
 
     def member_state(self, name):
         node = self.nodes[name]
+        if self.switches.value(name, "joining"):
+            # A member that is not yet back, as a cluster service that already answers shows it.
+            return "Joining"
         if not node["joined"]:
             return "Joining" if node["on"] and node["services"]["clussvc"]["status"] == "Running" else "Down"
         return "Paused" if node["paused"] else "Up"
@@ -135,7 +138,7 @@ class Members:
         name = self.known_member(args["name"])
         if self.switches.strikes(name, "resume-refused"):
             self.refuse("Resume-ClusterNode", "NotSpecified", "The cluster node is not paused", 0x80071391)
-        if not self.nodes[name]["joined"]:
+        if not self.nodes[name]["joined"] or self.switches.value(name, "joining"):
             self.refuse("Resume-ClusterNode", "NotSpecified", "The cluster node is not up", 0x800713BA)
         self.resume(name, args.get("failback") or "NoFailback")
         self.did(name, "Resumed", by=node, failback=args.get("failback"))

@@ -1,9 +1,9 @@
 //! Every order is safe when it is sent twice, late, or after its answer was lost; and a crash at any flush repeats nothing.
 
-use drydock_model::order::{Order, Receipt};
+use drydock_model::order::{Order, Receipt, Unmet};
 use drydock_model::step::Step;
 use drydock_tests::node::StubCluster;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Brings N01 to where a step can be ordered, and says what that step does to it.
 fn ready(c: &mut StubCluster, step: Step) -> &'static str {
@@ -125,4 +125,33 @@ fn a_vacate_that_crashes_at_any_flush_was_recorded_first() {
 fn a_restart_that_crashes_before_its_commit_commits_once_at_most() {
     // The order's own two are as any order's; this one comes right before the commit. Rule 23's tests crash in the commit.
     crashes_at_flushes(Step::Restart, 2..3);
+}
+
+#[test]
+fn what_changes_while_the_storage_is_read_is_seen_before_the_act() {
+    let Some(mut c) = StubCluster::lease(50) else { return };
+    let stop = "[void](New-Item -Path 'HKLM:\\SOFTWARE\\Drydock\\Stop' -Force)";
+    let cases = [
+        ("[void]@(Suspend-ClusterNode -Name N02)", Unmet::NotUp("N02".parse().expect("a node"))),
+        ("[void]@(Suspend-ClusterNode -Name N01)", Unmet::Marker),
+        (stop, Unmet::StopMark),
+        ("$global:Late = $true", Unmet::TooLate),
+    ];
+    for (blow, why) in cases {
+        let reads = format!(
+            "$script:Read = ${{function:Get-StorageFacts}}\n$script:Up = ${{function:Get-UpMs}}\n$global:Late = $false\n\
+             function Get-StorageFacts {{ {blow}; & $script:Read }}\nfunction Get-UpMs {{ if ($global:Late) {{ 9007199254740991L }} else {{ & $script:Up }} }}"
+        );
+        c.host("N01").ask(json!({"load": "reads-slowly", "source": reads})).expect("it loads");
+        let order = c.order("N01", Step::Vacate);
+        assert_eq!(c.send(&order), Receipt::Refused(why), "{blow}");
+        c.drop_host("N01");
+        assert_eq!(c.memory("N01")["marker"], Value::Null);
+        for node in ["N01", "N02"] {
+            c.act("resume", Some(node), json!({}));
+        }
+        c.registry("N01", json!({"key": "SOFTWARE\\Drydock\\Stop", "drop": true}));
+        c.wait(json!({"settled": true}));
+    }
+    assert_eq!(c.gives("N01", Step::Vacate), Receipt::Started);
 }

@@ -73,9 +73,10 @@ fn told(situation: &Situation, order: &Order) -> Value {
         json!({"place": w.place.to_string(), "target": w.target.to_string(), "attempt": w.attempt, "state": state, "alive": w.alive})
     });
     let view = s.local.as_ref().map(|(view, _, _)| {
-        let members = view.members.iter().map(|(name, m)| {
-            json!({"name": name.as_str(), "state": m.state.to_string(), "information": if m.impaired { "Isolated, DrainInProgress" } else { "Normal" }})
-        });
+        let members = view
+            .members
+            .iter()
+            .map(|(name, m)| json!({"name": name.as_str(), "state": m.state.to_string(), "information": s.information[name]}));
         json!({"members": members.collect::<Vec<_>>()})
     });
     json!({

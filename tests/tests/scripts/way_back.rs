@@ -41,6 +41,41 @@ fn rule_17_the_marker_says_suspending_before_and_goes_with_a_refusal() {
 }
 
 #[test]
+fn a_node_that_goes_down_between_marker_and_fence_has_its_marker_back() {
+    let Some(mut c) = StubCluster::lease(17) else { return };
+    c.vacated("N01");
+    let marker = Marker { vacate: c.place(c.seq), state: MarkerState::Suspended };
+    c.registry("N01", json!({"key": "SOFTWARE\\Drydock", "drop": true}));
+    let fence = c.fence("N01", Some(marker.clone()));
+    let down = json!({"load": "down", "source": "function Set-Fence([string]$Place) { throw 'the node went down' }"});
+    c.host("N01").ask(down).expect("it loads");
+    assert!(c.send_to("N01", &fence).is_err());
+    c.drop_host("N01");
+    let memory = c.memory("N01");
+    let written = json!({"vacate": marker.vacate.to_string(), "state": "Suspended"});
+    assert_eq!((&memory["fence"], &memory["marker"]), (&Value::Null, &written));
+    assert_eq!(c.send(&fence), Receipt::Applied);
+    let memory = c.memory("N01");
+    assert_eq!((&memory["fence"], &memory["marker"]), (&json!(fence.entry.place.to_string()), &written));
+}
+
+#[test]
+fn a_node_that_is_still_joining_is_not_returned_and_keeps_its_marker() {
+    let Some(mut c) = StubCluster::lease(19) else { return };
+    c.vacated("N01");
+    c.fault("N01", json!({"joining": true}));
+    let back = c.order("N01", Step::Return);
+    let consumed = c.memory("N01")["consumed"].clone();
+    assert_eq!(c.send(&back), Receipt::Refused(Unmet::NoView));
+    let memory = c.memory("N01");
+    assert_eq!((memory["marker"].is_null(), &memory["consumed"]), (false, &consumed), "nothing was consumed");
+    assert_eq!(c.truth("N01")["paused"], true);
+    c.fault("N01", json!({}));
+    assert_eq!(c.send(&back), Receipt::Applied);
+    assert_eq!((&c.truth("N01")["paused"], &c.memory("N01")["marker"]), (&json!(false), &Value::Null));
+}
+
+#[test]
 fn rule_18_before_the_commit_back_means_resume() {
     let Some(mut c) = StubCluster::lease(18) else { return };
     c.staged("N01");

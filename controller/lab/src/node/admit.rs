@@ -297,7 +297,11 @@ fn possible(rules: &Rules, memory: &Memory, state: State<'_>, local: Option<Loca
         }
         Step::Return => match at_work {
             Some(_) if rules.on(Rule::ReturnAwaitsWorker) => Err(Unmet::OtherWorker),
-            Some(_) | None => local.map(|_| ()).ok_or(Unmet::NoView),
+            // What is neither paused nor in service cannot be resumed now, and its marker must not go.
+            Some(_) | None => match local.and_then(|l| l.view.members.get(&state.id.name)).map(|m| m.state) {
+                Some(MemberState::Paused | MemberState::Up) => Ok(()),
+                Some(MemberState::Down | MemberState::Joining | MemberState::Unknown) | None => Err(Unmet::NoView),
+            },
         },
     }
 }

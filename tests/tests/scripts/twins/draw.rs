@@ -24,7 +24,13 @@ pub(super) struct Situation {
     pub(super) worker: Option<Worker>,
     pub(super) busy: bool,
     pub(super) local: Option<(View, Storage, bool)>,
+    /// `StatusInformation` of each member, as the scripts tell it: in words, and as a number where one has no word.
+    pub(super) information: BTreeMap<NodeName, &'static str>,
 }
+
+const HARMLESS: [&str; 5] = ["Normal", "Normal", "DrainCompleted", "DrainFailed, AvoidPlacement", "DrainInProgress"];
+const HARMFUL: [&str; 7] =
+    ["Isolated", "Isolated, DrainInProgress", "Quarantined", "65", "-2147483648", "Unknown", "DrainCompleted, SomethingNew"];
 
 pub(super) fn parse<T: FromStr<Err: Display>>(text: &str) -> T {
     text.parse().unwrap_or_else(|why| panic!("{text:?} {why}"))
@@ -203,7 +209,14 @@ pub(super) fn situation(dice: &mut Dice, order: &Order) -> Situation {
         worker: maybe(dice, 3, worker),
         busy: dice.one_in(12),
         local: maybe(dice, 9, |dice| (view(dice), storage(dice), dice.one_in(3))),
+        information: BTreeMap::new(),
     };
+    if let Some((view, _, _)) = &drawn.local {
+        for (name, member) in &view.members {
+            let words: &[&str] = if member.impaired { &HARMFUL } else { &HARMLESS };
+            drawn.information.insert(name.clone(), pick(dice, words));
+        }
+    }
     // A commit that came to nothing is rare among what is drawn at random.
     if let Act::Step(Work { step: Step::Restart, target, attempt, .. }) = &order.act
         && dice.one_in(2)
