@@ -42,7 +42,7 @@ function New-StubSearcher {
     $searcher | Add-Member -MemberType ScriptMethod -Name Search -Value {
         param([string]$Criteria)
         $found = New-Object System.Collections.ArrayList
-        foreach ($offer in (Invoke-Platform 'agent_search' @{ criteria = $Criteria })) { if ($null -ne $offer) { [void]$found.Add((New-StubUpdate $offer)) } }
+        foreach ($offer in (Invoke-Platform 'agent_search' @{ criteria = $Criteria; online = [bool]$this.Online })) { if ($null -ne $offer) { [void]$found.Add((New-StubUpdate $offer)) } }
         New-StubObject 'System.__ComObject' ([ordered]@{ ResultCode = 2; Updates = $found; Warnings = (New-Object System.Collections.ArrayList); RootCategories = (New-Object System.Collections.ArrayList) })
     }
     $searcher | Add-Member -MemberType ScriptMethod -Name GetTotalHistoryCount -Value { @((Invoke-Platform 'agent_history') | Where-Object { $null -ne $_ }).Count }
@@ -69,8 +69,8 @@ function New-StubUpdate($Offer) {
     [void]$categories.Add((New-StubObject 'System.__ComObject' ([ordered]@{ Name = $Offer.category; CategoryID = $Offer.category_id; Type = 'UpdateClassification' })))
     $update = New-StubObject 'System.__ComObject' ([ordered]@{
         Title = $Offer.title; Description = $Offer.title; Type = 1; Categories = $categories; KBArticleIDs = (New-Object System.Collections.ArrayList); EulaAccepted = $true; EulaText = ''
-        IsDownloaded = [bool]$Offer.downloaded; IsInstalled = $false; IsHidden = $false; IsMandatory = $false; IsUninstallable = $false; BrowseOnly = [bool]$Offer.optional
-        DeploymentAction = $(if ($Offer.optional) { 4 } else { 1 }); MaxDownloadSize = 4GB; MinDownloadSize = 0; RecommendedHardDiskSpace = 20000; Deadline = $null; RebootRequired = $false
+        IsDownloaded = [bool]$Offer.downloaded; IsInstalled = [bool]$Offer.installed; IsHidden = $false; IsMandatory = $false; IsUninstallable = $false; BrowseOnly = [bool]$Offer.optional
+        DeploymentAction = $(if ($Offer.optional) { 4 } else { 1 }); MaxDownloadSize = 4GB; MinDownloadSize = 0; RecommendedHardDiskSpace = 20000; Deadline = $null; RebootRequired = [bool]$Offer.reboot_required
         Identity = (New-StubObject 'System.__ComObject' ([ordered]@{ UpdateID = $Offer.id; RevisionNumber = 1 }))
         InstallationBehavior = (New-StubObject 'System.__ComObject' ([ordered]@{ CanRequestUserInput = $false; Impact = 2; RebootBehavior = 1; RequiresNetworkConnectivity = $false }))
     })

@@ -303,6 +303,7 @@ fn calm() -> Value {
     json!({
         "pause-lost": 0, "migrations-hang": 0, "refs-stays-offline": 0, "tasks-are-lost": 0, "shows-between-restarts": 0, "restarts": 0,
         "suspend-asks-quorum": 0, "repair-shows-late": 0, "uncommitted-is-forgotten": 0, "media-marks-pending": 0, "second-commit-spoils": 1,
+        "staged-counts-as-installed": 0,
     })
 }
 

@@ -341,13 +341,13 @@ function Get-PlatformWords([System.Management.Automation.ErrorRecord]$Record) {
 }
 
 # Feature updates that the update agent offers: those of the category Upgrades, which a search without DeploymentAction does not show
-# (a public project's notes on unattended in-place upgrades). Older agents refuse that criterion with WU_E_INVALID_CRITERIA.
+# (a public project's notes on unattended in-place upgrades). Older agents refuse that criterion with WU_E_INVALID_CRITERIA, and have BrowseOnly for what is optional.
 function Find-FeatureUpdates($Searcher) {
     $upgrades = "IsInstalled=0 and Type='Software' and CategoryIDs contains '3689BDC8-B205-4AF4-8D4A-A63924C5E9D5'"
     try { $found = $Searcher.Search("$upgrades and DeploymentAction='Installation' or $upgrades and DeploymentAction='OptionalInstallation'") }
     catch {
         if ((Get-ComCode $_) -ne 0x80240032L) { throw }
-        $found = $Searcher.Search("$upgrades and BrowseOnly=1")
+        $found = $Searcher.Search("$upgrades or $upgrades and BrowseOnly=1")
     }
     foreach ($update in $found.Updates) { $update }
 }
@@ -372,7 +372,7 @@ function Find-UpdateById($Searcher, [string]$Id) {
             "$waiting and DeploymentAction='Installation' or $waiting and DeploymentAction='OptionalInstallation'")
     } catch {
         if ((Get-ComCode $_) -ne 0x80240032L) { throw }
-        $found = $Searcher.Search("$offered and BrowseOnly=1 or $waiting and BrowseOnly=1")
+        $found = $Searcher.Search("$offered or $offered and BrowseOnly=1 or $waiting or $waiting and BrowseOnly=1")
     }
     foreach ($update in $found.Updates) { $update }
 }

@@ -5,6 +5,7 @@ command-line options, Windows upgrade error codes; and public notes on unattende
 """
 
 import os
+import re
 
 from . import processes, registry
 from .roles import NEW
@@ -70,19 +71,54 @@ class Agent:
         return True
 
     def do_agent_search(self, node, args, local):
+        """`or` at the top level only, `and` inside; a search that names no DeploymentAction means Installation (Microsoft: IUpdateSearcher::Search)."""
         self.spoiled(node, "Search")
         criteria = args["criteria"]
-        if "!=" in criteria.replace("Type!=", "").replace("UpdateID!=", "") or "(" in criteria:
+        online = bool(args.get("online", True))
+        if "(" in criteria or self.switches.value(node, "no-optional-criterion") and "OptionalInstallation" in criteria:
             self.hresult(0x80240032)
-        if self.switches.value(node, "no-optional-criterion") and "OptionalInstallation" in criteria:
+        groups = [[self.criterion(text) for text in re.split(r"\s+and\s+", group, flags=re.IGNORECASE)]
+                  for group in re.split(r"\s+or\s+", criteria.strip(), flags=re.IGNORECASE)]
+        if online and self.switches.value(node, "no-network"):
+            # WU_E_NO_CONNECTION
+            self.hresult(0x8024001F)
+        if not online and self.switches.value(node, "nothing-cached"):
+            return []
+        shown = [self.shown(node, o) for o in self.agent_of(node)["offers"]]
+        return [o for o in shown if any(self.fits(o, group) for group in groups)]
+
+    def criterion(self, text):
+        """One comparison: name, operator, value. What is none is WU_E_INVALID_CRITERIA."""
+        found = re.fullmatch(r"\s*(\w+)\s*(!=|=|\s+contains\s+)\s*(?:'([^']*)'|([01]))\s*", text, re.IGNORECASE)
+        if found is None:
             self.hresult(0x80240032)
-        wants = "OptionalInstallation" in criteria or "BrowseOnly=1" in criteria.replace(" ", "")
-        agent = self.agent_of(node)
-        return [self.shown(node, o) for o in agent["offers"] if wants or not o["optional"]]
+        name, how, value = found[1].lower(), found[2].strip().lower(), (found[3] if found[3] is not None else found[4]).lower()
+        known = {"type": "text", "updateid": "text", "deploymentaction": "text", "categoryids": "set", "isinstalled": "bit", "ishidden": "bit", "isassigned": "bit",
+                 "browseonly": "bit", "rebootrequired": "bit"}.get(name)
+        quoted = found[3] is not None
+        fits = known is not None and (how == "contains") == (known == "set") and quoted == (known != "bit") and (how != "!=" or name in ("type", "updateid"))
+        if not fits:
+            self.hresult(0x80240032)
+        return name, how, value
+
+    def fits(self, offer, group):
+        optional, waits = offer["optional"], offer["reboot_required"]
+        has = {"type": "software", "updateid": offer["id"].lower(), "deploymentaction": "optionalinstallation" if optional else "installation",
+               "categoryids": offer["category_id"], "isinstalled": str(int(offer["installed"])), "ishidden": "0", "isassigned": str(int(not optional)),
+               "browseonly": str(int(optional)), "rebootrequired": str(int(waits))}
+        named = {name for name, _, _ in group}
+        # What only a newer agent tells by DeploymentAction an older one tells by BrowseOnly.
+        if not named & {"deploymentaction", "browseonly"} and optional:
+            return False
+        if "isinstalled" not in named and offer["installed"]:
+            return False
+        return all((has[name] == value) == (how != "!=") for name, how, value in group)
 
     def shown(self, node, offer):
         it = self.nodes[node]
-        return {**offer, "downloaded": offer["id"] in it["agent"]["downloaded"], "category_id": UPGRADES, "reboot_required": it["staged"] is not None}
+        staged = it["staged"] if it["staged"] is not None and it["staged"]["id"] == offer["id"] else None
+        return {**offer, "downloaded": offer["id"] in it["agent"]["downloaded"], "category_id": UPGRADES, "reboot_required": staged is not None,
+                "installed": staged is not None and bool(staged.get("installed"))}
 
     def do_agent_begin(self, node, args, local):
         """Download, Install or Commit begins; the caller asks for its end."""
@@ -160,7 +196,9 @@ class Agent:
             agent["downloaded"] = sorted(set(agent["downloaded"]) | set(operation["ids"]))
         elif what == "install":
             it["staged"] = {"build": offer["build"], "revision": offer["revision"], "media": False, "committed": False, "commits": 0, "entry": None,
-                            "id": offer["id"], "title": offer["title"]}
+                            "id": offer["id"], "title": offer["title"],
+                            # Whether what waits for its commit counts as installed is not documented.
+                            "installed": self.dice.one_in("staged-counts-as-installed", 2)}
             # Whether the agent itself asks for a restart after staging is a property of the update: a feature update does.
             result["reboot"] = True
             self.panther(name, "Finalize: Reporting result value: [0x0]")

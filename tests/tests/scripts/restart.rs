@@ -121,3 +121,37 @@ fn rule_24_another_attempt_waits_for_the_worker_of_the_first() {
     c.until_worker("N01", &["Staged"]);
     assert_eq!(c.count("N01", "InstallBegan"), 1);
 }
+
+#[test]
+fn what_was_staged_is_found_however_the_agent_shows_it() {
+    let Some(mut c) = StubCluster::lease(23) else { return };
+    c.staged("N01");
+    c.until_idle("N01");
+    let find = "param([string]$Id)\n(Find-StagedUpdate ((New-UpdateObject 'Session').CreateUpdateSearcher()) $Id).Identity.UpdateID";
+    let staged = c.truth("N01")["staged"].clone();
+    let id = staged["id"].as_str().expect("an update").to_owned();
+    let offers = c.truth("N01")["agent"]["offers"].clone();
+    for optional in [true, false] {
+        let mut shown = offers.clone();
+        for offer in shown.as_array_mut().expect("offers") {
+            offer["optional"] = json!(optional);
+        }
+        c.act("set", Some("N01"), json!({"agent.offers": shown}));
+        for installed in [false, true] {
+            let mut counts = staged.clone();
+            counts["installed"] = json!(installed);
+            c.act("set", Some("N01"), json!({"staged": counts}));
+            for faults in [json!({}), json!({"no-network": true}), json!({"nothing-cached": true}), json!({"no-optional-criterion": true})]
+            {
+                c.fault("N01", faults.clone());
+                let asked = json!({"run": "find-staged", "source": find, "args": {"Id": id}});
+                let found =
+                    c.host("N01").ask(asked).unwrap_or_else(|why| panic!("optional {optional}, installed {installed}, {faults}: {why}"));
+                assert_eq!(found, json!(id));
+            }
+        }
+    }
+    c.fault("N01", json!({}));
+    let other = json!({"run": "find-staged", "source": find, "args": {"Id": "00000000-0000-4000-8000-000000000000"}});
+    assert!(c.host("N01").ask(other).expect_err("there is none").id.starts_with("DrydockNotStaged"));
+}
