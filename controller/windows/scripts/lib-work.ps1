@@ -13,6 +13,10 @@ function Get-BeginLimitMs { 120000 }
 function Get-ShutdownLimitMs { 600000 }
 # The longest that a worker works: twice what was ever reported of a feature update.
 function Get-WorkerLimitMs { 14400000 }
+# How long after its acceptance a Restart may begin its commit: longer than finding what is staged and reading the storage take.
+function Get-CommitLimitMs { 900000 }
+# How long what was committed waits for quorum to bear its restart; then the next Restart asks again.
+function Get-QuorumWaitMs { 600000 }
 # How long a worker that was told to stop may go on before it is ended.
 function Get-ToldLimitMs { 120000 }
 
@@ -89,32 +93,39 @@ function Get-Works {
     foreach ($item in @(Get-ChildItem -LiteralPath $root)) {
         if ($item.Name -cnotmatch '\A[0-9]{1,10}\.[a-z0-9-]{1,64}-[0-9]{1,10}\z') { continue }
         $work = @{ name = $item.Name; folder = $item.FullName; values = $null; state = $null; written = $item.LastWriteTimeUtc; damage = $null }
-        try {
-            $work.values = Read-JsonFile (Join-Path $item.FullName 'values.json')
-            $work.state = Read-JsonFile (Join-Path $item.FullName 'state.json')
-            if ($null -eq $work.values) { continue }
-            Assert-Work $work
-        } catch {
-            if ("$($_.FullyQualifiedErrorId)" -cne 'DrydockDamagedState') { throw }
-            $work.damage = "$($_.Exception.Message)"
-            $work.state = $null
+        # Written in the order values, state, task, log: so each is looked at before what was written before it.
+        $began = @('task.ps1', 'log.txt' | Where-Object { Test-Path -LiteralPath (Join-Path $item.FullName $_) }).Count -gt 0
+        foreach ($part in 'state', 'values') {
+            try { $work[$part] = Read-JsonFile (Join-Path $item.FullName "$part.json") } catch {
+                if ("$($_.FullyQualifiedErrorId)" -cne 'DrydockDamagedState') { throw }
+                $work.damage = "$($_.Exception.Message)"
+            }
         }
+        if ($null -eq $work.damage) {
+            if ($null -eq $work.values -and $null -eq $work.state) { continue }
+            # A worker may live whose file was lost: that is never the same as no worker.
+            if ($null -eq $work.values) { $work.damage = "$(Join-Path $item.FullName 'values.json') is missing" }
+            elseif ($null -eq $work.state -and $began) { $work.damage = "$(Join-Path $item.FullName 'state.json') is missing" }
+            else { $work.damage = Test-Work $work }
+        }
+        if ($null -ne $work.damage) { $work.state = $null }
         $work
     }
 }
 
 # JSON alone is not enough: what is missing or of another kind would end each look at it somewhere else.
-function Assert-Work($Work) {
+function Test-Work($Work) {
     $fields = @{ values = 'kind', 'place', 'target', 'attempt'; state = 'state', 'boot', 'up', 'pid', 'start', 'code', 'doing' }
     foreach ($part in 'values', 'state') {
         if ($null -eq $Work[$part]) { continue }
         foreach ($field in $fields[$part]) {
             $value = Get-PropertyOrNull $Work[$part] $field
             if ($null -eq $value -or ($field -cin 'attempt', 'up', 'pid', 'start', 'code' -and $value -isnot [ValueType])) {
-                throw (New-Fault DrydockDamagedState "$(Join-Path $Work.folder "$part.json") does not read: $field")
+                return "$(Join-Path $Work.folder "$part.json") does not read: $field"
             }
         }
     }
+    $null
 }
 
 function Get-SoundWorks { @(Get-Works | Where-Object { $null -eq $_.damage }) }
@@ -303,16 +314,29 @@ function Test-MediaStaged([datetime]$Since) {
     @(Get-StagedBootEntries).Count -gt 0
 }
 
-function Remove-StagedBits {
+# Without its boot entry nothing goes on with what setup staged.
+function Remove-StagedEntries {
     foreach ($id in @(Get-StagedBootEntries)) { [void]@(& (Get-SystemProgram 'bcdedit.exe') /delete $id) }
     if (@(Get-StagedBootEntries).Count -gt 0) { throw (New-Fault DrydockStillStaged 'a boot entry of the staged upgrade is still there') }
+}
+
+# What setup unpacked: some of it may be open, and 5.1 ends at a link to a folder whatever it is told. Without its boot entry the rest does nothing. It takes
+# longer than a mutex may be held, so only workers do it.
+function Remove-StagedFolder($Work) {
     $bits = Get-SetupFolder
-    # Some of it may be open; without its boot entry the rest does nothing.
-    if (Test-Path -LiteralPath $bits) { Remove-Item -LiteralPath $bits -Recurse -Force -ErrorAction SilentlyContinue }
+    try { if (Test-Path -LiteralPath $bits) { Remove-Item -LiteralPath $bits -Recurse -Force } } catch { Write-Log $Work.folder "not all of $bits was removed: $($_.Exception.Message)" }
+}
+
+# Whether setup was begun for this work and its boot entry may be there still. What has reached its target has used it.
+function Test-MayBeStaged($Work) {
+    if ($Work.values.kind -cne 'install' -or $null -eq $Work.state -or "$(Get-PropertyOrNull $Work.values 'source')" -cne 'Media') { return $false }
+    if ("$(Get-PropertyOrNull $Work.state 'cleaned')" -eq 'True' -or "$(Get-PropertyOrNull $Work.state 'setupBegan')" -eq 'False') { return $false }
+    Test-Below $Work.values.target (Get-Build)
 }
 
 # Takes away what is staged and was not committed, so that no later restart goes on with it. Nothing where a worker lives or a commit was made.
-# What Windows Update staged is inert without its commit; what setup staged from media has a boot entry of its own, which must go.
+# What Windows Update staged is inert without its commit; what setup staged from media has a boot entry of its own, which must go. An entry of somebody
+# else's upgrade stays where none of ours came to its setup.
 function Clear-Staged($Memory) {
     Clear-StagedByNobody $Memory
     $work = Get-InstallWork
@@ -320,22 +344,26 @@ function Clear-Staged($Memory) {
     $commit = $Memory.commit
     if ($null -ne $commit -and $commit.target -ceq $work.values.target -and $commit.attempt -eq $work.values.attempt) { return }
     if ($work.state.state -cin 'Downloading', 'Staging' -and (Test-Alive $work (Get-BootId))) { return }
-    if ($work.values.source -ceq 'Media') {
-        if ($work.state.boot -ceq (Get-BootId)) { Stop-Setup $work }
-        Remove-StagedBits
-    }
-    $state = $work.state
-    if ($state.state -cin 'Staged', 'Downloading', 'Staging') { $state.state = 'Cancelled' }
-    $state | Add-Member -NotePropertyName cleaned -NotePropertyValue $true -Force
-    Write-JsonFile (Join-Path $work.folder 'state.json') $state
+    if ($work.values.source -ceq 'Media' -and $work.state.boot -ceq (Get-BootId)) { Stop-Setup $work }
+    # An earlier one may have ended before it could clean.
+    $staged = @(Get-SoundWorks | Where-Object { Test-MayBeStaged $_ })
+    if ($staged.Count -gt 0) { Remove-StagedEntries }
+    foreach ($one in $staged) { if ($one.name -cne $work.name) { Set-Cleaned $one } }
+    if ($work.state.state -cin 'Staged', 'Downloading', 'Staging') { $work.state.state = 'Cancelled' }
+    Set-Cleaned $work
     Write-Log $work.folder 'taken away: what was staged and not committed'
+}
+
+function Set-Cleaned($Work) {
+    $Work.state | Add-Member -NotePropertyName cleaned -NotePropertyValue $true -Force
+    Write-JsonFile (Join-Path $Work.folder 'state.json') $Work.state
 }
 
 # What work that does not read may have staged. A commit of this boot waits for its restart, and whose it was cannot be told.
 function Clear-StagedByNobody($Memory) {
     if ($null -ne $Memory.commit -and $Memory.commit.boot -ceq (Get-BootId)) { return }
     $may = @(Get-DamagedWorks | Where-Object { $null -eq $_.values -or "$(Get-PropertyOrNull $_.values 'source')" -cne 'WindowsUpdate' -and "$(Get-PropertyOrNull $_.values 'kind')" -cin '', 'install' })
-    if ($may.Count -gt 0) { Remove-StagedBits }
+    if ($may.Count -gt 0) { Remove-StagedEntries }
 }
 
 # Registers and starts the task of an entry. The text is constant; everything that differs lies in values.json beside it.
@@ -418,10 +446,24 @@ function Set-WorkOwner([string]$Folder, [string[]]$From) {
     @{ folder = $Folder; values = $values; state = $state; name = (Split-Path $Folder -Leaf) }
 }
 
-# Why detached work must not go on, or nothing. What was asked is read again each time: another order may have taken the work over.
+# Why detached work must not go on, or nothing. An order writes what it consumes and what it asks of the work one after the other, under the mutex: what is
+# seen in between is no reason, so only one that is seen under the mutex, too, is believed. While that cannot be had the work goes on, and looks again later.
 function Get-StopReason($Work) {
-    $Work.values = Read-JsonFile (Join-Path $Work.folder 'values.json')
-    $place = $Work.values.place
+    if ($null -eq (Find-StopReason $Work)) { return $null }
+    for ($try = 1; $try -le 4; $try++) {
+        $sure = Invoke-Alone (Get-MachineUuid) { @{ reason = Find-StopReason $Work } }
+        if ($sure.Contains('reason')) { return $sure.reason }
+    }
+    Write-Log $Work.folder 'a reason to stop was seen and could not be made sure of: the mutex was never free'
+    $null
+}
+
+# The same at one look. What was asked is read again each time: another order may have taken the work over.
+function Find-StopReason($Work) {
+    $values = Read-JsonFile (Join-Path $Work.folder 'values.json')
+    if ($null -eq $values) { return 'values.json is missing' }
+    $Work.values = $values
+    $place = $values.place
     $memory = Get-Memory
     if ($null -ne (Get-PropertyOrNull $Work.values 'toldUp')) { return 'a Return was heard' }
     if ($null -ne $memory.cancelled -and (Compare-Place $memory.cancelled $place) -ceq 'Greater') { return "Cancel $($memory.cancelled)" }

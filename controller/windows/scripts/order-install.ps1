@@ -52,7 +52,7 @@ Invoke-Order (New-Order -Step 'Install' @named) {
         vacate = $vacate; boot = $boot; deadlineUp = $up + (Get-WorkerLimitMs)
     }
     $first = if ($SourceKind -ceq 'Media') { 'Staging' } else { 'Downloading' }
-    $state = [ordered]@{ state = $first; percent = 0; code = 0L; doing = 'starting'; boot = $boot; up = $up; pid = 0; start = 0L; updateId = ''; setupPid = 0; setupStart = 0L }
+    $state = [ordered]@{ state = $first; percent = 0; code = 0L; doing = 'starting'; boot = $boot; up = $up; pid = 0; start = 0L; updateId = ''; setupBegan = $false; setupPid = 0; setupStart = 0L }
     try { Clear-OldWork; Start-Work 'install' $Order.place $TaskSource $TaskLibraries $values $state } catch {
         $why = Get-PlatformWords $_
         Remove-Work $Order.place

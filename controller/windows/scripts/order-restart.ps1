@@ -34,8 +34,13 @@ Invoke-Order (New-Order -Step 'Restart' @named) {
     $vacate = $null
     if ($null -ne $Memory.marker) { $vacate = $Memory.marker.vacate }
     $boot = Get-BootId
-    $values = [ordered]@{ kind = 'restart'; place = $Order.place; target = $Order.target; attempt = $Order.attempt; vacate = $vacate; boot = $boot }
-    $state = [ordered]@{ state = 'Accepted'; boot = $boot; up = Get-UpMs; pid = 0; start = 0L; code = 0L; doing = 'starting' }
+    $up = Get-UpMs
+    # What was expected goes along: it is asked again before the commit and before the restart.
+    $values = [ordered]@{
+        kind = 'restart'; place = $Order.place; target = $Order.target; attempt = $Order.attempt; vacate = $vacate; boot = $boot
+        name = $Order.name; expect = $Order.expect; deadlineUp = $up + (Get-CommitLimitMs)
+    }
+    $state = [ordered]@{ state = 'Accepted'; boot = $boot; up = $up; pid = 0; start = 0L; code = 0L; doing = 'starting' }
     try { Clear-OldWork; Start-Work 'restart' $Order.place $TaskSource $TaskLibraries $values $state } catch {
         $why = Get-PlatformWords $_
         Remove-Work $Order.place

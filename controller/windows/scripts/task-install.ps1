@@ -1,7 +1,7 @@
 # The worker: downloads and stages the new release, as SYSTEM, because the update agent refuses both to a remote session (Microsoft: Using WUA From a
 # Remote Computer). It never restarts the node and never commits. Before each phase it looks whether it may go on; after any boot it does nothing.
-# Codes of its own: 0xA0DD0001 one offer was expected, 0xA0DD0002 no image fits, 0xA0DD0003 the media holds another release, 0xA0DD0004 setup ended
-# without anything staged.
+# Codes of its own: 0xA0DD0001 one offer was expected, 0xA0DD0002 no image fits, 0xA0DD0003 the media holds another release or does not say which, 0xA0DD0004
+# setup ended without anything staged.
 [CmdletBinding()]
 param([Parameter(Mandatory = $true)][string]$Folder)
 Set-StrictMode -Version 2.0
@@ -90,14 +90,13 @@ function Get-ImageIndex($Work, [string]$Wim) {
         if ("$($full.EditionId)" -eq "$($system.EditionID)" -and "$($full.InstallationType)" -eq "$($system.InstallationType)") { $full }
     })
     if ($fits.Count -ne 1) { Stop-Work 0xA0DD0002L "choosing: $($fits.Count) images fit $($system.EditionID), $($system.InstallationType)" }
-    # 10.0.25398.1486: another release than the one asked for is never installed.
-    if ("$($fits[0].Version)" -match '\A10\.0\.([0-9]+)(?:\.([0-9]+))?\z') {
-        $build = @{ build = [int]$Matches[1]; revision = $(if ($Matches.Count -gt 2) { [int]$Matches[2] } else { 0 }) }
-        # The revision stands in one of two places.
-        $build.revision = [Math]::Max($build.revision, [int](Get-PropertyOrNull $fits[0] 'SPBuild'))
-        $family = @{ '22H2' = 20349; '23H2' = 25398; '24H2' = 26100 }[($Work.values.target -split ' ')[0]]
-        if ($build.build -ne $family -or ($build.revision -gt 0 -and (Test-Below $Work.values.target $build))) { Stop-Work 0xA0DD0003L "choosing: the media holds $($fits[0].Version)" }
-    }
+    # 10.0.25398.1486: another release than the one asked for is never installed, nor one that does not say which it is.
+    if (-not ("$($fits[0].Version)" -match '\A10\.0\.([0-9]+)(?:\.([0-9]+))?\z')) { Stop-Work 0xA0DD0003L "choosing: the media holds '$($fits[0].Version)'" }
+    $build = @{ build = [int]$Matches[1]; revision = $(if ($Matches.Count -gt 2) { [int]$Matches[2] } else { 0 }) }
+    # The revision stands in one of two places.
+    $build.revision = [Math]::Max($build.revision, [int](Get-PropertyOrNull $fits[0] 'SPBuild'))
+    $family = @{ '22H2' = 20349; '23H2' = 25398; '24H2' = 26100 }[($Work.values.target -split ' ')[0]]
+    if ($build.build -ne $family -or ($build.revision -gt 0 -and (Test-Below $Work.values.target $build))) { Stop-Work 0xA0DD0003L "choosing: the media holds $($fits[0].Version)" }
     [int]$fits[0].ImageIndex
 }
 
@@ -110,12 +109,15 @@ function Install-FromMedia($Work) {
     foreach ($file in $setup, $wim) { if (-not (Test-Path -LiteralPath $file)) { Stop-Work 0x80070002L "looking at the media: $file" } }
     $index = Get-ImageIndex $Work $wim
     # Of an earlier attempt: with it nobody could tell what this one staged.
-    Remove-StagedBits
+    Remove-StagedEntries
+    Remove-StagedFolder $Work
     Assert-MayGoOn $Work
     # Microsoft: Windows Setup command-line options. /noreboot holds back the first restart, which a Restart then gives.
     $logs = Join-Path $Work.folder 'logs'
     $arguments = '/auto upgrade /quiet /eula accept /dynamicupdate disable /compat ignorewarning /installfrom "' + $wim + '" /imageindex ' + $index + ' /copylogs "' + $logs + '" /noreboot'
     $since = [datetime]::UtcNow.AddSeconds(-2)
+    # From here on there is something of ours to take away.
+    $Work.state.setupBegan = $true
     Set-WorkState $Work 'Staging' 'setup'
     $process = Start-Setup $setup $arguments
     $Work.state.setupPid = $process.Id
@@ -150,9 +152,14 @@ try {
             if ($why -is [System.OperationCanceledException] -and $why.Data.Contains('code')) { $code = [long]$why.Data['code']; $doing = $why.Message }
         }
         Write-Log $work.folder "$($_.Exception.Message) ($($_.FullyQualifiedErrorId), line $($_.InvocationInfo.ScriptLineNumber))"
-        if ($work.values.source -ceq 'Media') {
+        # Before its own setup began, what is staged here is somebody else's.
+        if ($work.state.setupBegan) {
             Stop-Setup $work
-            try { Remove-StagedBits } catch { Write-Log $work.folder "not taken away: $($_.Exception.Message)" }
+            try {
+                Remove-StagedEntries
+                $work.state | Add-Member -NotePropertyName cleaned -NotePropertyValue $true -Force
+            } catch { Write-Log $work.folder "not taken away: $($_.Exception.Message)" }
+            Remove-StagedFolder $work
         }
         if ($code -eq 0) { Set-WorkState $work 'Cancelled' $doing } else { Set-WorkState $work 'Failed' $doing $code }
     }

@@ -29,6 +29,16 @@ function Invoke-AloneAgain([scriptblock]$Locked) {
     }
 }
 
+# Why the commit must not be begun, or nothing: minutes ago it might. What takes long is read first.
+function Get-Hindrance($Work) {
+    $values = $Work.values
+    $order = @{ step = 'Restart'; name = $values.name; target = $values.target; attempt = $values.attempt; expect = $values.expect }
+    $storage = if ($values.expect.storage -cne 'Any') { Read-Storage }
+    if ((Get-UpMs) -gt $values.deadlineUp) { return 'TooLate' }
+    $refusal = Test-Again $order (Get-Memory) $storage
+    if ($null -ne $refusal) { "$($refusal.unmet) $($refusal.detail)".Trim() }
+}
+
 $work = Enter-Work $Folder 'Accepted'
 if ($null -eq $work) { return }
 $place = $work.values.place
@@ -42,17 +52,27 @@ try {
         if ($install.values.source -ceq 'Media') { if (-not (Test-MediaStaged ([datetime]::MinValue))) { throw (New-Fault DrydockNotStaged 'setup left nothing') } }
         else { $installer = Get-StagedInstaller $install }
     }
-    $stopped = @{ why = $null; again = $false }
+    $stopped = @{ why = $null; hindered = $null; again = $false }
     Invoke-AloneAgain {
-        $stopped.why = Get-StopReason $work
+        $stopped.why = Find-StopReason $work
         if ($null -ne $stopped.why) { return }
         $stopped.again = Test-Same (Get-Memory).commit $work.values
         if ($stopped.again) { return }
+        $stopped.hindered = Get-Hindrance $work
+        if ($null -ne $stopped.hindered) {
+            Set-ConsumedPhase $place 'PlatformRefused'
+            Save-Memory
+            return
+        }
         Set-Commit $work.values.attempt 'Committing' (Get-BootId) $work.values.target
         Save-Memory
     }
     if ($null -ne $stopped.why) {
         Set-WorkState $work 'Cancelled' $stopped.why
+        return
+    }
+    if ($null -ne $stopped.hindered) {
+        Set-WorkState $work 'Failed' "not committed: $($stopped.hindered)"
         return
     }
     $committing = $true
@@ -68,15 +88,31 @@ try {
             Set-WorkState $work 'Committed' 'committed'
         }
     }
-    $work.state.up = Get-UpMs
-    # The restart cuts off whatever stands after it.
-    Remove-WorkTask $work
-    Invoke-AloneAgain {
-        $boot = (Get-Memory).commit.boot
-        Set-Commit $work.values.attempt 'Restarting' $boot $work.values.target
-        Save-Memory
-        Set-WorkState $work 'Restarting' 'restarting' ([long]$work.state.code)
-        Invoke-Shutdown 'p:2:3' "Drydock $place"
+    # A commit may take long, and others may have gone down meanwhile. What is committed waits for a restart, now or by a later order.
+    $until = (Get-UpMs) + (Get-QuorumWaitMs)
+    $last = @{ lost = $null; asked = $false }
+    while (-not $last.asked) {
+        Invoke-AloneAgain {
+            $last.lost = if ($work.values.expect.quorum) { Test-Quorum $work.values.name }
+            if ($null -ne $last.lost) { return }
+            $boot = (Get-Memory).commit.boot
+            Set-Commit $work.values.attempt 'Restarting' $boot $work.values.target
+            Save-Memory
+            $work.state.up = Get-UpMs
+            Set-WorkState $work 'Restarting' 'restarting' ([long]$work.state.code)
+            # The restart cuts off whatever stands after it.
+            Remove-WorkTask $work
+            Invoke-Shutdown 'p:2:3' "Drydock $place"
+            $last.asked = $true
+        }
+        if ($last.asked) { break }
+        $lost = "not restarted: $($last.lost.unmet) $($last.lost.detail)".Trim()
+        if ((Get-UpMs) -gt $until) {
+            Set-WorkState $work 'Failed' $lost
+            return
+        }
+        if ("$($work.state.doing)" -cne $lost) { Set-WorkState $work $work.state.state $lost ([long]$work.state.code) }
+        Start-Sleep -Seconds 2
     }
 } catch {
     Write-Log $work.folder "$($_.Exception.Message) ($($_.FullyQualifiedErrorId), line $($_.InvocationInfo.ScriptLineNumber))"

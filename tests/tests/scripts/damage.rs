@@ -3,7 +3,7 @@
 use crate::way_back::from_media;
 use drydock_model::order::{Receipt, Unmet};
 use drydock_model::step::Step;
-use drydock_tests::node::StubCluster;
+use drydock_tests::node::{StubCluster, order_arguments, receipt};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -15,8 +15,12 @@ fn folder(c: &StubCluster, node: &str) -> PathBuf {
     one.clone()
 }
 
-fn damage(c: &StubCluster, file: &str, text: &[u8]) {
-    std::fs::write(folder(c, "N01").join(file), text).expect("the file");
+fn damage(c: &StubCluster, file: &str, text: Option<&[u8]>) {
+    let file = folder(c, "N01").join(file);
+    match text {
+        Some(text) => std::fs::write(file, text).expect("the file"),
+        None => std::fs::remove_file(file).expect("the file goes"),
+    }
 }
 
 fn staged_from_media(c: &mut StubCluster) {
@@ -32,9 +36,15 @@ fn staged_from_media(c: &mut StubCluster) {
 fn beside_a_file_that_does_not_read_only_the_way_back_is_open() {
     let half = br#"{"state":"Staged","percent":100,"#.as_slice();
     let other = br#"{"state":"Staged","boot":7,"up":"soon"}"#.as_slice();
-    for (file, text) in
-        [("state.json", half), ("state.json", other), ("state.json", b"".as_slice()), ("values.json", b"\0\0\0\0".as_slice())]
-    {
+    let zeros = b"\0\0\0\0".as_slice();
+    for (file, text) in [
+        ("state.json", Some(half)),
+        ("state.json", Some(other)),
+        ("state.json", Some(b"".as_slice())),
+        ("state.json", None),
+        ("values.json", Some(zeros)),
+        ("values.json", None),
+    ] {
         let Some(mut c) = StubCluster::lease(70) else { return };
         staged_from_media(&mut c);
         damage(&c, file, text);
@@ -79,7 +89,7 @@ fn a_return_beside_a_file_that_does_not_read_waits_for_the_worker_that_lives() {
         let state: Value = serde_json::from_str(&text).expect("JSON");
         let stop = std::process::Command::new("kill").args(["-STOP", &state["pid"].to_string()]).status();
         assert!(stop.expect("kill runs").success());
-        damage(&c, file, b"{");
+        damage(&c, file, Some(b"{"));
         let back = c.order("N01", Step::Return);
         if file == "state.json" {
             assert_eq!(c.send(&back), Receipt::Refused(Unmet::OtherWorker), "it is told to stop");
@@ -100,6 +110,78 @@ fn a_return_beside_a_file_that_does_not_read_waits_for_the_worker_that_lives() {
         assert_eq!(c.truth("N01")["paused"], false);
         c.drop_host("N01");
     }
+}
+
+#[test]
+fn an_attempt_whose_values_are_lost_is_not_installed_twice_and_its_worker_stops() {
+    let Some(mut c) = StubCluster::lease(74) else { return };
+    c.linger("download");
+    c.vacated("N01");
+    assert_eq!(c.gives("N01", Step::Install), Receipt::Started);
+    c.until("N01", "agent.operation.what", json!("download"));
+    damage(&c, "values.json", None);
+    let again = c.order("N01", Step::Install);
+    let refused = c.send_to("N01", &again).expect_err("it has no receipt");
+    assert!(refused.id.starts_with("DrydockDamagedState"), "{refused}");
+    c.hurry();
+    c.until_idle("N01");
+    let text = std::fs::read_to_string(folder(&c, "N01").join("state.json")).expect("its state");
+    let state: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!((&state["state"], &state["doing"]), (&json!("Cancelled"), &json!("values.json is missing")));
+    assert_eq!((c.count("N01", "TaskRegistered"), c.count("N01", "InstallBegan")), (1, 0));
+}
+
+#[test]
+fn a_worker_that_did_not_come_to_its_setup_leaves_what_a_person_staged() {
+    let Some(mut c) = StubCluster::lease(75) else { return };
+    c.vacated("N01");
+    let by_hand = json!({"build": 25398, "revision": 1665, "media": true, "committed": false, "commits": 0, "id": "", "title": "by hand",
+        "entry": "{11111111-2222-3333-4444-555555555555}"});
+    c.act("set", Some("N01"), json!({"staged": by_hand}));
+    let pending = "SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Component Based Servicing\\RebootPending";
+    c.registry("N01", json!({"key": pending, "values": {}}));
+    let unpacked = c.home("N01").join("C/$WINDOWS.~BT/NewOS");
+    std::fs::create_dir_all(&unpacked).expect("its folder");
+    let order = c.order("N01", Step::Install);
+    let order = from_media(&c, &order);
+    assert_eq!(c.send(&order), Receipt::Started);
+    c.until_worker("N01", &["Failed"]);
+    c.until_idle("N01");
+    assert_eq!(c.part("N01", "worker")["doing"], "starting");
+    let cancel = c.cancel("N01");
+    assert_eq!(c.send(&cancel), Receipt::Applied);
+    assert_eq!(c.gives("N01", Step::Return), Receipt::Applied);
+    assert_eq!((c.count("N01", "BootEntryDeleted"), unpacked.exists()), (0, true));
+    c.act("set", Some("N01"), json!({"staged": null}));
+}
+
+#[test]
+fn a_folder_that_cannot_be_removed_hinders_neither_the_worker_nor_the_way_back() {
+    let Some(mut c) = StubCluster::lease(76) else { return };
+    c.vacated("N01");
+    std::fs::create_dir_all(c.home("N01").join("C/$WINDOWS.~BT/link")).expect("its folder");
+    let order = c.order("N01", Step::Install);
+    let order = from_media(&c, &order);
+    let mut args = order_arguments(&order);
+    // 5.1 ends so at a link to a folder, whatever -ErrorAction says.
+    let refuses = r#"function Remove-Item {
+    [CmdletBinding()] param([string[]]$Path, [string[]]$LiteralPath, [switch]$Recurse, [switch]$Force)
+    if ("$LiteralPath" -like '*WINDOWS.~BT') { throw (New-Object System.ComponentModel.Win32Exception(5)) }
+    Microsoft.PowerShell.Management\Remove-Item @PSBoundParameters
+}"#;
+    args["TaskLibraries"].as_array_mut().expect("texts").push(json!(refuses));
+    let answer = c.run("N01", "order-install", args).expect("a receipt");
+    assert_eq!(receipt(&answer), Receipt::Started);
+    c.until_worker("N01", &["Staged", "Failed"]);
+    c.until_idle("N01");
+    assert_eq!(c.part("N01", "worker")["state"], "Staged");
+    let log = std::fs::read_to_string(folder(&c, "N01").join("log.txt")).expect("its log");
+    assert!(log.contains("was removed"), "it says so: {log}");
+    let host = json!({"load": "refuses", "source": refuses});
+    c.host("N01").ask(host).expect("it loads");
+    assert_eq!(c.gives("N01", Step::Return), Receipt::Applied);
+    c.drop_host("N01");
+    assert_eq!((c.count("N01", "BootEntryDeleted"), &c.truth("N01")["paused"]), (1, &json!(false)));
 }
 
 #[test]

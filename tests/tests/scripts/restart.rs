@@ -1,9 +1,115 @@
 //! Rules 23 and 24: one commit and one installation per attempt, whatever happens between.
 
-use drydock_model::order::{Receipt, Unmet};
+use drydock_model::order::{Expect, Order, Receipt, Unmet};
 use drydock_model::step::Step;
-use drydock_tests::node::StubCluster;
-use serde_json::json;
+use drydock_tests::node::{StubCluster, order_arguments, receipt};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// Sends a Restart whose task first runs this: what happens between its acceptance and its act.
+fn struck(c: &mut StubCluster, order: &Order, blow: &str) -> Receipt {
+    let mut args = order_arguments(order);
+    args["TaskLibraries"].as_array_mut().expect("texts").push(json!(blow));
+    receipt(&c.run("N01", "order-restart", args).expect("a receipt"))
+}
+
+/// What the task of an order says of itself.
+fn said(c: &StubCluster, order: &Order) -> Value {
+    let place = order.entry.place.to_string().replace('/', "-");
+    let file = PathBuf::from(&c.environment("N01")["ProgramData"]).join("Drydock").join(place).join("state.json");
+    serde_json::from_str(&std::fs::read_to_string(file).expect("its state")).expect("JSON")
+}
+
+#[test]
+fn what_changed_since_a_restart_was_accepted_forbids_its_commit() {
+    let Some(mut c) = StubCluster::lease(23) else { return };
+    c.staged("N01");
+    c.until_idle("N01");
+    let late = "$late = Read-JsonFile (Join-Path (Get-Location).ProviderPath 'values.json'); $late.deadlineUp = 1L
+        Write-JsonFile (Join-Path (Get-Location).ProviderPath 'values.json') $late";
+    let blows = [
+        ("[void](New-Item -Path 'HKLM:\\SOFTWARE\\Drydock\\Stop' -Force)", "StopMark"),
+        (late, "TooLate"),
+        ("function Get-StorageFacts { throw 'no answer' }", "Storage not known: no answer"),
+        ("function Get-QuorumLosers([string]$Name) { $Name }", "Quorum"),
+        ("function Get-QuorumLosers([string]$Name) { throw 'no answer' }", "Quorum not known: no answer"),
+        ("function Get-View { throw 'no answer' }", "NoView no answer"),
+        ("[void]@(Suspend-ClusterNode -Name N02)", "NotUp N02"),
+        ("[void]@(Resume-ClusterNode -Name N01)", "Marker the node is Up"),
+    ];
+    for (blow, why) in blows {
+        let order = c.order("N01", Step::Restart);
+        assert_eq!(struck(&mut c, &order, blow), Receipt::Started, "{blow}");
+        c.until_idle("N01");
+        let memory = c.memory("N01");
+        assert_eq!((&memory["commit"], &memory["consumed"]["phase"]), (&Value::Null, &json!("PlatformRefused")), "{blow}");
+        let state = said(&c, &order);
+        let doing = state["doing"].as_str().unwrap_or_default();
+        assert!(state["state"] == "Failed" && doing.starts_with(&format!("not committed: {why}")), "{blow}: {state}");
+        c.registry("N01", json!({"key": "SOFTWARE\\Drydock\\Stop", "drop": true}));
+        if blow.contains("N02") {
+            c.act("resume", Some("N02"), json!({}));
+            c.until("N02", "paused", json!(false));
+        }
+    }
+    assert_eq!((c.count("N01", "Committed"), c.count("N01", "ShutdownAsked")), (0, 0));
+}
+
+/// A node that has committed while others went down, so that its own going would cost the quorum.
+fn committed_alone(c: &mut StubCluster, limit: &str) -> Order {
+    c.staged("N01");
+    c.until_idle("N01");
+    c.linger("commit");
+    let order = c.order("N01", Step::Restart);
+    assert_eq!(struck(c, &order, limit), Receipt::Started);
+    c.until("N01", "agent.operation.what", json!("commit"));
+    // Of two that are left without a witness one has the vote.
+    let mut calm =
+        json!({"drawn": {"pause-lost": 0, "refs-stays-offline": 0, "tasks-are-lost": 0, "restarts": 0, "shows-between-restarts": 0}});
+    calm["cluster"] = json!({"witness-offline": true});
+    c.faults(&calm);
+    for node in ["N02", "N03"] {
+        c.act("crash", Some(node), json!({"stays": true}));
+    }
+    order
+}
+
+#[test]
+fn a_committed_node_is_not_restarted_while_that_would_cost_the_quorum() {
+    let Some(mut c) = StubCluster::lease(23) else { return };
+    let order = committed_alone(&mut c, "function Get-QuorumWaitMs { -1 }");
+    c.pace(&json!({}));
+    c.until_idle("N01");
+    assert_eq!(c.memory("N01")["commit"]["phase"], "Committed", "back means forward");
+    assert_eq!(said(&c, &order)["doing"], "not restarted: Quorum");
+    assert_eq!((c.count("N01", "Committed"), c.count("N01", "ShutdownAsked")), (1, 0));
+    let next = c.order("N01", Step::Restart);
+    let next = Order { expect: Expect { quorum: true, ..Expect::NOTHING }, ..next };
+    assert_eq!(c.send(&next), Receipt::Refused(Unmet::Quorum));
+    for node in ["N02", "N03"] {
+        c.act("power_on", Some(node), json!({}));
+        c.until(node, "joined", json!(true));
+    }
+    assert_eq!(c.send(&next), Receipt::Started, "it only restarts");
+    c.back("N01");
+    c.wait(json!({"field": "nodes.N01.upgrade", "in": [null]}));
+    assert_eq!((c.part("N01", "build")["build"].clone(), c.count("N01", "Committed")), (json!(25398), 1));
+}
+
+#[test]
+fn a_committed_node_is_restarted_as_soon_as_the_quorum_bears_it() {
+    let Some(mut c) = StubCluster::lease(23) else { return };
+    committed_alone(&mut c, "function Get-QuorumWaitMs { 600000 }");
+    c.pace(&json!({}));
+    c.until("N01", "agent.operation", Value::Null);
+    for node in ["N02", "N03"] {
+        c.act("power_on", Some(node), json!({}));
+        c.until(node, "joined", json!(true));
+    }
+    c.back("N01");
+    c.wait(json!({"field": "nodes.N01.upgrade", "in": [null]}));
+    assert_eq!((c.part("N01", "build")["build"].clone(), c.count("N01", "Committed")), (json!(25398), 1));
+}
 
 #[test]
 fn rule_23_a_restart_commits_once_and_writes_each_half_down() {

@@ -134,6 +134,7 @@ fn rule_19_what_setup_staged_from_media_is_taken_away_by_a_return() {
     c.until_worker("N01", &["Staged"]);
     assert_eq!(c.gives("N01", Step::Return), Receipt::Applied);
     assert_eq!(c.count("N01", "BootEntryDeleted"), 1);
+    assert!(c.home("N01").join("C/$WINDOWS.~BT").exists(), "removing gigabytes takes longer than the mutex may be held");
     c.act("crash", Some("N01"), json!({}));
     c.back("N01");
     assert_eq!(c.part("N01", "build")["build"], 20349, "no later restart goes on with it");

@@ -3,7 +3,7 @@
 use drydock_model::order::Receipt;
 use drydock_model::step::Step;
 use drydock_tests::node::StubCluster;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A node whose worker is in the middle of a download.
 fn downloading(c: &mut StubCluster) {
@@ -126,4 +126,67 @@ fn a_task_that_the_scheduler_refuses_leaves_nothing_behind() {
         assert_eq!(c.truth("N01")["tasks"], json!({}), "{fault}");
         assert!(c.part("N01", "worker").is_null(), "{fault}");
     }
+}
+
+#[test]
+fn media_that_does_not_say_which_release_it_holds_is_not_installed() {
+    let Some(mut c) = StubCluster::lease(25) else { return };
+    c.vacated("N01");
+    let wim = c.home("N01").join("C/Media/sources/install.wim");
+    let images = std::fs::read_to_string(&wim).expect("the media");
+    for (attempt, version) in ["", "24H2", "10.0.25398", "10.0.26100.4349"].into_iter().enumerate() {
+        c.attempt = u8::try_from(attempt).expect("few") + 1;
+        let mut other: Value = serde_json::from_str(&images).expect("JSON");
+        for image in other.as_array_mut().expect("images") {
+            image["Version"] = json!(version);
+        }
+        std::fs::write(&wim, other.to_string()).expect("the media");
+        let order = c.order("N01", Step::Install);
+        let order = crate::way_back::from_media(&c, &order);
+        assert_eq!(c.send(&order), Receipt::Started);
+        c.until_idle("N01");
+        let worker = c.part("N01", "worker");
+        if version == "10.0.25398" {
+            assert_eq!(worker["state"], "Staged", "a release without a revision is told well enough");
+            assert_eq!(c.gives("N01", Step::Return), Receipt::Applied);
+            c.wait(json!({"settled": true}));
+            c.vacated("N01");
+        } else {
+            assert_eq!((&worker["state"], &worker["code"]), (&json!("Failed"), &json!(0xA0DD_0003_u32)), "{version}");
+        }
+    }
+    std::fs::write(&wim, images).expect("the media");
+    assert_eq!(c.count("N01", "InstallBegan"), 1);
+}
+
+#[test]
+fn a_reason_to_stop_is_believed_only_when_it_is_seen_under_the_mutex() {
+    let Some(mut c) = StubCluster::lease(25) else { return };
+    c.staged("N01");
+    c.until_idle("N01");
+    // What an order consumes is written before what it asks of the work.
+    let looks = r"param()
+$item = @(Get-ChildItem -LiteralPath (Get-WorkRoot))[0]
+$work = @{ folder = $item.FullName; name = $item.Name; values = $null; state = $null }
+$digest = 'a' * 64
+Set-Consumed '1.ab/900' $digest 'Started'
+$seen = Find-StopReason $work
+function Invoke-Alone([string]$Machine, [scriptblock]$Inside) {
+    # By the time that the mutex is free the order has written the rest.
+    $values = Read-JsonFile (Join-Path $work.folder 'values.json')
+    $values.place = '1.ab/900'
+    Write-JsonFile (Join-Path $work.folder 'values.json') $values
+    & $Inside
+}
+$taken = Get-StopReason $work
+Set-Consumed '1.ab/901' $digest 'Started'
+function Invoke-Alone([string]$Machine, [scriptblock]$Inside) { New-Refusal 'Busy' $null }
+$busy = Get-StopReason $work
+function Invoke-Alone([string]$Machine, [scriptblock]$Inside) { & $Inside }
+$newer = Get-StopReason $work
+[ordered]@{ seen = $seen; taken = $taken; busy = $busy; newer = $newer; place = $work.values.place }";
+    let told = c.host("N01").ask(json!({"run": "looks", "source": looks, "args": {}})).expect("it looks");
+    let expected =
+        json!({"seen": "newer order 1.ab/900", "taken": null, "busy": null, "newer": "newer order 1.ab/901", "place": "1.ab/900"});
+    assert_eq!(told, expected);
 }
