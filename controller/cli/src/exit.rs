@@ -174,6 +174,7 @@ fn of_trouble(trouble: &Trouble, by: NamedBy) -> Failure {
                 (Exit::Refused, "check sshKey, knownHosts and tokenFile of the credentials in the configuration, and certificateAuthority")
             }
         },
+        Trouble::TooMuch { .. } => (Exit::Refused, "look at what was pushed there last"),
         Trouble::RemoteDamaged { .. } => (Exit::Refused, "its owner mends it with git fsck, or from a copy"),
         Trouble::NotADescendant { .. } => (Exit::Refused, "try again; if it stays, look at the branch with git log"),
         Trouble::NotOurs(_)

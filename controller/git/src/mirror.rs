@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// What a branch is on the remote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,9 +184,22 @@ impl Mirror {
             .map(|(name, _)| format!("+{}:{}", name.full(), name.seen()))
             .collect();
         if !wanted.is_empty() {
+            let began = began();
             let mut options = FetchOptions::new();
             options.download_tags(AutotagOption::None).update_fetchhead(false).follow_redirects(RemoteRedirect::None);
-            options.remote_callbacks(callbacks(&self.remote, &talk)).proxy_options(proxy(&self.remote));
+            let mut bounded = callbacks(&self.remote, &talk);
+            bounded.transfer_progress(|done| {
+                let detail = if done.received_bytes() > BYTES_MAX {
+                    format!("more than {} MiB came", BYTES_MAX >> 20)
+                } else if began.elapsed() > FETCH_TIME {
+                    format!("it was not done after {} minutes", FETCH_TIME.as_secs() / 60)
+                } else {
+                    return true;
+                };
+                *talk.stopped.borrow_mut() = Some(Trouble::TooMuch { remote: self.remote.to_string(), detail });
+                false
+            });
+            options.remote_callbacks(bounded).proxy_options(proxy(&self.remote));
             connection.remote().download(&wanted, Some(&mut options)).map_err(|error| match sort(error) {
                 // Who only reads there fills no disk there.
                 Trouble::DiskFull { .. } => Trouble::DiskFull { place: self.place().display().to_string() },
@@ -278,6 +292,17 @@ impl Mirror {
         }
         Ok(())
     }
+}
+
+/// What one fetch may bring: the whole history of a fleet of thousands is far below.
+const BYTES_MAX: usize = 2 << 30;
+
+/// How long one fetch may take: it holds up every cluster's look at the branch.
+const FETCH_TIME: Duration = Duration::from_secs(15 * 60);
+
+#[expect(clippy::disallowed_methods, reason = "bounds a wait for a foreign machine; what is decided never depends on it")]
+fn began() -> Instant {
+    Instant::now()
 }
 
 fn make(place: &Path) -> Result<Repository, Trouble> {

@@ -38,7 +38,7 @@ pub enum Unreadable {
         limit: usize,
     },
     /// More changes than one look can take.
-    #[error("more than {0} files changed at once")]
+    #[error("more than {0} files or folders changed at once")]
     TooManyChanges(usize),
     /// Folders in folders beyond reason.
     #[error("{0} lies deeper than 64 folders")]
@@ -120,6 +120,8 @@ const CHANGES_MAX: usize = 200_000;
 const DEPTH_MAX: usize = 64;
 /// A commit without its tree is a message with trailers; a megabyte of it is an attack.
 const COMMIT_MAX: usize = 1024 * 1024;
+/// A folder of 200,000 files with long names.
+const TREE_MAX: usize = 32 << 20;
 /// Commits looked at to tell a rewritten history from a damaged mirror.
 const SEARCH_MAX: usize = 1_000_000;
 
@@ -133,7 +135,7 @@ impl Mirror {
         let under = under.trim_end_matches('/');
         let before = old.map(|old| self.at(old, under)).transpose()?.flatten();
         let after = self.at(new, under)?;
-        self.compare(under, before, after, 0, &mut found)?;
+        self.compare(under, before, after, 0, &mut 0, &mut found)?;
         Ok(found)
     }
 
@@ -268,6 +270,7 @@ impl Mirror {
         old: Option<(Oid, i32)>,
         new: Option<(Oid, i32)>,
         depth: usize,
+        folders: &mut usize,
         found: &mut Vec<Change>,
     ) -> Result<(), Unreadable> {
         if old == new {
@@ -287,6 +290,11 @@ impl Mirror {
         if found.len() > CHANGES_MAX {
             return Err(Unreadable::TooManyChanges(CHANGES_MAX));
         }
+        // The same few folders inside each other hold no file and are no end of work.
+        *folders += 1;
+        if *folders > CHANGES_MAX {
+            return Err(Unreadable::TooManyChanges(CHANGES_MAX));
+        }
         let (before, after) = (self.entries(folder(old))?, self.entries(folder(new))?);
         for name in before.keys().chain(after.keys().filter(|name| !before.contains_key(*name))) {
             let (was, is) = (before.get(name).copied(), after.get(name).copied());
@@ -302,7 +310,7 @@ impl Mirror {
                 found.push(Change { path: join(path, &String::from_utf8_lossy(name)), what, kind: Kind::Unnameable });
                 continue;
             };
-            self.compare(&join(path, plain), was, is, depth + 1, found)?;
+            self.compare(&join(path, plain), was, is, depth + 1, folders, found)?;
         }
         Ok(())
     }
@@ -313,6 +321,12 @@ impl Mirror {
     }
 
     fn tree(&self, id: Oid) -> Result<Tree<'_>, Unreadable> {
+        let odb = self.git.odb().map_err(|error| self.broken(&error))?;
+        if let Ok((size, _)) = odb.read_header(id)
+            && size > TREE_MAX
+        {
+            return Err(Unreadable::TooLarge { path: id.to_string(), size, limit: TREE_MAX });
+        }
         self.git.find_tree(id).map_err(|error| self.broken(&error))
     }
 

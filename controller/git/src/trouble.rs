@@ -45,6 +45,14 @@ pub enum Trouble {
         #[source]
         source: git2::Error,
     },
+    /// It sends more, or for longer, than any fleet has to say.
+    #[error("a fetch from {remote} was broken off: {detail}; see what was pushed there")]
+    TooMuch {
+        /// Which one.
+        remote: String,
+        /// How much of what.
+        detail: String,
+    },
     /// The server knows no such repository (or does not show it to us).
     #[error("{remote} does not exist, or this credential may not see it")]
     NoSuchRepository {

@@ -15,11 +15,11 @@ pub(crate) fn s3(case: &Case<'_>) -> Found {
     let (desired, now) = (case.situation.desired, case.situation.now.at);
     let windows = &desired.maintenance.windows;
     for doing in case.doing.iter().filter(|d| d.weight == Weight::TakesOut) {
-        let frozen = windows.exclusion_at(now).is_some();
+        let needed = needed(desired, doing.purpose);
+        let frozen = windows.exclusions().iter().any(|e| e.start() < now + needed && e.end() > now);
         if desired.maintenance.overrun == Overrun::Finish && begun_inside(case) && !frozen {
             continue;
         }
-        let needed = needed(desired, doing.purpose);
         match windows.open_span(now).map(|open| open.closes) {
             None => found.push(format!("no window is open at the {}", doing.name())),
             Some(Some(closes)) if now + needed > closes => {

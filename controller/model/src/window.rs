@@ -200,6 +200,11 @@ impl Windows {
         self.exclusions.iter().find(|e| e.start <= at && at < e.end)
     }
 
+    /// The first exclusion that holds at some moment of the `time` after `at`.
+    pub fn exclusion_within(&self, at: Timestamp, time: Millis) -> Option<&Exclusion> {
+        self.exclusions.iter().filter(|e| e.start < at + time && at < e.end).min_by_key(|e| e.start)
+    }
+
     /// The longest of the windows as written, by the wall clock; `None` when always open. Windows that touch may together be longer:
     /// [`Windows::longest_after`] counts them as one, and counts exclusions.
     pub fn longest(&self) -> Option<Millis> {

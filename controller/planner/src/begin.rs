@@ -51,8 +51,8 @@ pub(crate) fn window(eye: &Eye<'_>, purpose: Purpose) -> Result<(), No> {
             return Err(HoldReason::NoWindowFits { needed: whole, longest }.into());
         }
     }
-    // A freeze holds for a run that may go on outside its windows, too.
-    if windows.exclusion_at(eye.now()).is_none() && began_inside(eye) {
+    // A freeze holds for a run that may go on outside its windows, too, and also one that begins before the node would be back.
+    if windows.exclusion_within(eye.now(), needed).is_none() && began_inside(eye) {
         return Ok(());
     }
     let Some(open) = windows.open_span(eye.now()) else {

@@ -50,9 +50,12 @@ fn a_freeze_holds_for_a_run_that_may_finish_outside_its_windows() {
     case.ledger.run_began = Some((case.desired.target, Stamp::At(NOON - Millis::hours(12))));
     case.desired.maintenance.windows = windows(&[("weekly on Saturday at 22:00", 8)], Vec::new());
     assert_eq!(case.says(), "open Vacate of N01 for Upgrade at 1.ab12/1", "a run that began inside goes on");
-    let freeze = Exclusion::new(NOON - Millis::hours(1), NOON + Millis::hours(48), "freeze".to_owned()).expect("fine");
-    case.desired.maintenance.windows = windows(&[("weekly on Saturday at 22:00", 8)], vec![freeze]);
-    assert!(matches!(case.decide(), Decision::Wait(WaitingOn::WindowOpens(Some(_)), _)), "{}", case.says());
+    // In it, and a minute before it.
+    for begins in [NOON - Millis::hours(1), NOON + Millis::minutes(1)] {
+        let freeze = Exclusion::new(begins, NOON + Millis::hours(48), "freeze".to_owned()).expect("fine");
+        case.desired.maintenance.windows = windows(&[("weekly on Saturday at 22:00", 8)], vec![freeze]);
+        assert!(matches!(case.decide(), Decision::Wait(WaitingOn::WindowOpens(Some(_)), _)), "{}", case.says());
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::ffi::OsStr;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -78,10 +78,31 @@ fn run(there: &Repository, name: &str, arguments: &[&str], input: &str) -> io::R
     let said = talk(&mut child, input);
     if said.is_err() {
         child.kill()?;
+        child.wait()?;
     }
-    let status = child.wait()?;
     let said = said?;
+    let status = ended(&mut child)?;
     Ok(if status.success() { None } else { Some(printable(&said)) })
+}
+
+/// How it ended. One that has closed its output may go on for as long as it likes, so it is asked, and killed when its time is over.
+fn ended(child: &mut Child) -> io::Result<ExitStatus> {
+    const PAUSE: Duration = Duration::from_millis(20);
+    let (_nobody, waits) = mpsc::channel::<()>();
+    let mut left = HOOK_TIME;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if left.is_zero() {
+            child.kill()?;
+            child.wait()?;
+            return Err(io::Error::from(io::ErrorKind::TimedOut));
+        }
+        left = left.saturating_sub(PAUSE);
+        // Nobody sends: this is a pause.
+        let Err(_) = waits.recv_timeout(PAUSE) else { continue };
+    }
 }
 
 /// One short line in, what comes out up to a limit; all at once, so that a full pipe blocks neither side.

@@ -187,3 +187,20 @@ fn a_walk_is_newest_first_and_says_when_there_is_more() {
     assert_eq!(mirror.commit(all[1]).expect("read").parents, [all[0]]);
     assert_eq!(mirror.commit(all[1]).expect("read").message, "a\n\nCluster: oslo\n");
 }
+
+#[test]
+fn folders_in_folders_without_a_file_end_the_look() {
+    let stage = Stage::new();
+    let mirror = stage.mirror("state");
+    let git = git2::Repository::open_bare(mirror.place()).expect("opened");
+    let mut tree = git.treebuilder(None).expect("begun").write().expect("written");
+    for _ in 0..50 {
+        let mut both = git.treebuilder(None).expect("begun");
+        both.insert("a", tree, 0o040_000).expect("put");
+        both.insert("b", tree, 0o040_000).expect("put");
+        tree = both.write().expect("written");
+    }
+    let who = git2::Signature::new("Someone", "someone@example.org", &git2::Time::new(1_767_571_200, 0)).expect("fine");
+    let bomb = git.commit(None, &who, &who, "x", &git.find_tree(tree).expect("there"), &[]).expect("made");
+    assert!(matches!(mirror.changed(None, bomb, ""), Err(Unreadable::TooManyChanges(_))));
+}
