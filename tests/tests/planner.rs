@@ -182,7 +182,7 @@ fn a_vacated_node_is_installed_on_then_restarted_then_returned_then_settled() {
     case.close(Outcome::Done);
     check(&case, "open Settle of N01 for Upgrade at 1.ab12/16");
     case.open();
-    check(&case, "wait for storage: 4 drives of N01 are in maintenance mode");
+    check(&case, "wait for storage: drives of N01 are in maintenance mode: 4");
     let drives = case.storage().drives.get_mut(&name(1)).unwrap();
     (drives.good, drives.maintenance) = (4, 0);
     check(&case, "wait for N01 to prove itself until 2025-11-23T12:05:00Z");

@@ -68,6 +68,32 @@ fn a_run_that_becomes_late_while_it_waits_for_one_thing_is_warned_of_once() {
     assert_eq!(days(&mut sim, 3), waits + 1);
 }
 
+#[test]
+fn an_order_that_is_not_obeyed_is_told_within_a_few_looks_and_once() {
+    let mut sim = Sim::new(1, 2, Durations::real());
+    let name: drydock_model::ids::ClusterName = "hospital-north".parse().unwrap();
+    let told = |sim: &Sim| -> Vec<String> {
+        let commits = sim.branch.commits();
+        let said = commits.iter().filter_map(|commit| match &commit.write {
+            BranchWrite::Entry { record, .. } => {
+                record.report.blocked_by.last().filter(|why| why.contains("not sent") || why.contains("without an answer"))
+            }
+            _ => None,
+        });
+        said.cloned().collect()
+    };
+    while sim.branch.ledger(&name).is_none_or(|ledger| ledger.open.is_none()) {
+        sim.turn();
+    }
+    for _ in 0..6 {
+        sim.with(|lab| lab.plan(drydock_lab::Planned::now(drydock_lab::Fault::DroppedOrder, name.clone(), None)));
+        sim.with(|lab| lab.plan(drydock_lab::Planned::now(drydock_lab::Fault::DroppedOrder, name.clone(), None)));
+        sim.turn();
+    }
+    assert_eq!(told(&sim).len(), 1, "{}\n{:?}", sim.story.join("\n"), told(&sim));
+    assert_eq!(sim.run(20_000), Ended::Converged, "{}", sim.story.join("\n"));
+}
+
 /// A controller that tends one cluster, told of each plan.
 fn life(watcher: impl Fn(&Wanted) + Send + Sync + 'static) -> End {
     let lab = Arc::new(Mutex::new(Lab::new(1, BEGIN, Durations::real())));

@@ -1,12 +1,12 @@
 //! One lap: one observation, one decision, at most one effect. Nothing kept between two laps matters: losing it loses only a lap.
 
 use crate::handling::{self, Handling};
-use crate::ports::{Appended, Clock, Clusters, Reading, Record, Store, StoreError, Wanted, World};
+use crate::ports::{Appended, Clock, Clusters, PerformError, Reading, Record, Store, StoreError, Wanted, World};
 use drydock_model::fact::Fact;
-use drydock_model::ids::NodeName;
+use drydock_model::ids::{EntryId, NodeName};
 use drydock_model::ledger::{Event, Ledger};
 use drydock_model::observed::Observed;
-use drydock_model::order::Order;
+use drydock_model::order::{Order, Receipt};
 use drydock_model::plan::{Decision, HoldReason, Plan, Recheck, Remote, Situation, WaitingOn};
 use drydock_model::time::{Millis, Now, Stamp};
 use drydock_planner as planner;
@@ -31,9 +31,30 @@ pub enum Mode {
 pub struct Memory {
     /// A state seen once and not written yet; written when seen twice, so that flapping does not flood the log.
     candidate: Option<String>,
+    /// Laps in a row that saw another state than the written one: what never is the same twice is written all the same.
+    unlike: u8,
+    /// The order that was sent last and not obeyed.
+    unheard: Option<Unheard>,
     /// Nodes that the ledger speaks of and the desired state no longer names: a node that is out is looked at until it is back.
     unnamed: Vec<NodeName>,
 }
+
+/// An order that was sent and not obeyed, again and again: what waits for it waits for that (L3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Unheard {
+    entry: EntryId,
+    node: NodeName,
+    /// One word, so that it is written once.
+    kind: &'static str,
+    why: String,
+    times: u8,
+}
+
+/// How often an order is sent before it is told that it was not obeyed: once may be chance.
+const TOLD_AFTER: u8 = 2;
+
+/// Laps in which nothing is written although none is like what is written.
+const UNLIKE: u8 = 3;
 
 /// How a lap ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -201,7 +222,17 @@ impl<W: World> Effect<'_, W> {
             (Decision::Wait(on, recheck), _) => (self.noted(&plan.decision, Some(on), memory), *recheck),
             (Decision::Hold(_), _) => (self.noted(&plan.decision, None, memory), Recheck::Usual),
             (_, Mode::Observe) => (self.observed_only(&plan.decision), Recheck::Usual),
-            (Decision::Fence(orders) | Decision::Perform(orders), Mode::Act) => return self.send(orders.clone(), plan).await,
+            (Decision::Fence(orders) | Decision::Perform(orders), Mode::Act) => {
+                let state = memory.unheard.as_ref().and_then(|unheard| self.told(orders, &plan.decision, unheard));
+                return match state {
+                    Some((state, why)) => {
+                        let mut plan = plan;
+                        plan.report.blocked_by.push(why);
+                        self.write(vec![Event::Noted { state }], Then::AtOnce, plan).await
+                    }
+                    None => self.send(orders.clone(), plan, memory).await,
+                };
+            }
             (Decision::Meet(ids), Mode::Act) => return self.write(vec![Event::Met(ids.clone())], Then::AtOnce, plan).await,
             (Decision::Open(intent), Mode::Act) => return self.write(vec![Event::Opened(intent.clone())], Then::AtOnce, plan).await,
             (Decision::Cancel(entry), Mode::Act) => return self.write(vec![Event::Cancelled(entry.clone())], Then::AtOnce, plan).await,
@@ -213,18 +244,43 @@ impl<W: World> Effect<'_, W> {
         self.write(events, Then::Recheck(recheck), plan).await
     }
 
+    /// What is to be told of an order that would be sent once more and was not obeyed so far, unless it has been told.
+    fn told(&self, orders: &[Order], decision: &Decision, unheard: &Unheard) -> Option<(String, String)> {
+        let again = orders.iter().any(|order| order.entry == unheard.entry && order.node.name == unheard.node);
+        let state = format!("{}/{}/{}", decision.state(), unheard.node, unheard.kind);
+        let new = self.ledger.since.as_ref().is_none_or(|(was, _)| *was != state);
+        (again && new && unheard.times >= TOLD_AFTER).then(|| (state, unheard.why.clone()))
+    }
+
     /// Orders are sent one after the other; what they did is for the next observation to say.
-    async fn send(&self, orders: Vec<Order>, plan: Plan) -> Lap {
+    async fn send(&self, orders: Vec<Order>, plan: Plan, memory: &mut Memory) -> Lap {
         let cluster = &self.wanted.desired.cluster;
         let mut worst = Then::Recheck(Recheck::Soon);
+        let before = memory.unheard.take();
         for order in &orders {
-            match self.world.clusters().perform(self.wanted, order).await {
-                Ok(receipt) => info!(%cluster, %order, ?receipt, "sent"),
+            let (kind, why) = match self.world.clusters().perform(self.wanted, order).await {
+                Ok(receipt) => {
+                    info!(%cluster, %order, ?receipt, "sent");
+                    match receipt {
+                        Receipt::Refused(unmet) => (unmet.kind(), format!("{} refuses {order}: {unmet}", order.node.name)),
+                        Receipt::Fenced { newer } => ("Fenced", format!("{} refuses {order}: it has heard {newer}", order.node.name)),
+                        // What the node shows of these decides.
+                        Receipt::Applied | Receipt::Started | Receipt::AlreadyConsumed | Receipt::PlatformRefused(_) => continue,
+                    }
+                }
                 Err(error) => {
                     warn!(%cluster, %order, %error, "no receipt");
                     worst = Then::Handle(handling::of_perform(&error));
+                    let kind = match &error {
+                        PerformError::NotSent(_) => "NotSent",
+                        PerformError::Unknown(_) => "NoAnswer",
+                    };
+                    (kind, in_short(&format!("{order}: {error}")))
                 }
-            }
+            };
+            let same = before.as_ref().filter(|b| b.entry == order.entry && b.node == order.node.name && b.kind == kind);
+            let times = same.map_or(0, |b| b.times).saturating_add(1);
+            memory.unheard = Some(Unheard { entry: order.entry.clone(), node: order.node.name.clone(), kind, why, times });
         }
         Lap { plan: Some(plan), then: worst, wrote: None }
     }
@@ -282,16 +338,17 @@ impl<W: World> Effect<'_, W> {
         let state = decision.state();
         let was = self.ledger.since.as_ref().map(|(state, _)| state.as_str());
         if was == Some(state.as_str()) {
-            memory.candidate = None;
+            (memory.candidate, memory.unlike) = (None, 0);
             let progress = matches!(on, Some(WaitingOn::StepRunning { percent: Some(_), .. }));
             let due = self.ledger.last_stamp.is_some_and(|last| self.now.at.since(last) >= PROGRESS);
             return if progress && due || self.late_now() { vec![Event::Noted { state }] } else { Vec::new() };
         }
-        if was.is_some() && memory.candidate.as_deref() != Some(state.as_str()) {
+        memory.unlike = memory.unlike.saturating_add(1);
+        if was.is_some() && memory.candidate.as_deref() != Some(state.as_str()) && memory.unlike < UNLIKE {
             memory.candidate = Some(state);
             return Vec::new();
         }
-        memory.candidate = None;
+        (memory.candidate, memory.unlike) = (None, 0);
         vec![Event::Noted { state }]
     }
 

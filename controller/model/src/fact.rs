@@ -90,6 +90,23 @@ pub enum Gap {
     Damaged(String),
 }
 
+impl Gap {
+    /// One word that names the kind, for transitions. Silence is one kind: how it shows itself changes from one look to the next.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Gap::NotAsked | Gap::TimedOut | Gap::Unreachable | Gap::Stale => "Silent",
+            Gap::AccessDenied => "AccessDenied",
+            Gap::AuthenticationFailed(_) => "AuthenticationFailed",
+            Gap::Unparsable(_) => "Unparsable",
+            Gap::Missing(_) => "Missing",
+            Gap::ClusterServiceStopped => "ClusterServiceStopped",
+            Gap::Disagree(_) => "Disagree",
+            Gap::Unreadable(_) => "Unreadable",
+            Gap::Damaged(_) => "Damaged",
+        }
+    }
+}
+
 impl fmt::Display for Gap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -254,6 +254,32 @@ pub enum Unmet {
     Busy,
 }
 
+impl Unmet {
+    /// One word that names the kind, for transitions.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Unmet::Garbled => "Garbled",
+            Unmet::OtherOrderConsumed => "OtherOrderConsumed",
+            Unmet::OtherClaim => "OtherClaim",
+            Unmet::OtherIdentity => "OtherIdentity",
+            Unmet::OtherBoot => "OtherBoot",
+            Unmet::TooLate => "TooLate",
+            Unmet::StopMark => "StopMark",
+            Unmet::Marker => "Marker",
+            Unmet::NotUp(_) => "NotUp",
+            Unmet::NoView => "NoView",
+            Unmet::Storage => "Storage",
+            Unmet::OtherBuild(_) => "OtherBuild",
+            Unmet::Quorum => "Quorum",
+            Unmet::SetupRunning => "SetupRunning",
+            Unmet::NotStaged => "NotStaged",
+            Unmet::OtherWorker => "OtherWorker",
+            Unmet::CommitSpent => "CommitSpent",
+            Unmet::Busy => "Busy",
+        }
+    }
+}
+
 impl fmt::Display for Unmet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

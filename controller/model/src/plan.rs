@@ -10,7 +10,7 @@ pub use wait::WaitingOn;
 
 use crate::desired::Desired;
 use crate::fact::Fact;
-use crate::ids::{EntryId, NodeId, Revision};
+use crate::ids::{EntryId, NodeId, NodeName, Revision};
 use crate::ledger::{Intent, Ledger, Outcome};
 use crate::observed::Observed;
 use crate::order::Order;
@@ -109,10 +109,11 @@ impl Decision {
     pub fn state(&self) -> String {
         match self {
             Decision::Converged => "Converged".to_owned(),
-            Decision::Wait(on, _) => match on.node() {
-                Some(node) => format!("Wait/{}/{node}", on.kind()),
-                None => format!("Wait/{}", on.kind()),
-            },
+            Decision::Wait(on, _) => [Some("Wait"), Some(on.kind()), on.node().map(NodeName::as_str), on.subject().as_deref()]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join("/"),
             Decision::Hold(why) => match why.node() {
                 Some(node) => format!("Hold/{}/{node}", why.kind()),
                 None => format!("Hold/{}", why.kind()),

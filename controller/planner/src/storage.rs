@@ -30,10 +30,10 @@ pub fn settled(storage: &Storage) -> Result<(), String> {
     }
     for (node, drives) in &storage.drives {
         if drives.maintenance > 0 {
-            return Err(format!("{} drives of {node} are in maintenance mode", drives.maintenance));
+            return Err(format!("drives of {node} are in maintenance mode: {}", drives.maintenance));
         }
         if drives.good < drives.total {
-            return Err(format!("{} of {} drives of {node} are not healthy", drives.total - drives.good, drives.total));
+            return Err(format!("drives of {node} are not healthy: {} of {}", drives.total - drives.good, drives.total));
         }
     }
     if storage.pool_healthy { Ok(()) } else { Err("the storage pool is not healthy".to_owned()) }
@@ -49,7 +49,7 @@ pub fn own_damage_only(storage: &Storage, node: &NodeName) -> Result<(), String>
     }
     for (other, drives) in &storage.drives {
         if other != node && (drives.maintenance > 0 || drives.good < drives.total) {
-            return Err(format!("{} of {} drives of {other} are not healthy", drives.total - drives.good, drives.total));
+            return Err(format!("drives of {other} are not healthy: {} of {}", drives.total - drives.good, drives.total));
         }
     }
     for job in &storage.jobs {

@@ -213,5 +213,5 @@ fn a_fence_that_never_lands_does_not_hide_what_is_waited_for() {
         case.pass(Millis::minutes(1));
         said.insert(case.decide().state());
     }
-    assert_eq!(said.into_iter().collect::<Vec<_>>(), ["Fence", "Wait/Answer/N03"]);
+    assert_eq!(said.into_iter().collect::<Vec<_>>(), ["Fence", "Wait/Answer/N03/our fence: Missing"]);
 }

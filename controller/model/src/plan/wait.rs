@@ -178,6 +178,29 @@ impl WaitingOn {
         }
     }
 
+    /// What of it is waited for, where that can change while kind and node stay: without percentages, numbers and times.
+    pub fn subject(&self) -> Option<String> {
+        match self {
+            WaitingOn::Answer { fact, gap, .. } | WaitingOn::ClusterAnswer { fact, gap } => Some(format!("{fact}: {}", gap.kind())),
+            WaitingOn::StorageRepair(what) => what.split([',', ':']).next().map(ToOwned::to_owned),
+            WaitingOn::NotUp { state, .. } => Some(state.clone()),
+            WaitingOn::Quorum { why, .. } => Some(why.clone()),
+            WaitingOn::Suspended { reason, .. } => Some(reason.clone()),
+            WaitingOn::StopFile(words) | WaitingOn::StopMark { words, .. } => Some(words.clone()),
+            WaitingOn::Ledger(_)
+            | WaitingOn::Remote(_)
+            | WaitingOn::WindowOpens(_)
+            | WaitingOn::WindowTooShort { .. }
+            | WaitingOn::StepRunning { .. }
+            | WaitingOn::Soak { .. }
+            | WaitingOn::Room { .. }
+            | WaitingOn::RolesRunning { .. }
+            | WaitingOn::Backoff { .. }
+            | WaitingOn::Clocks { .. }
+            | WaitingOn::Servicing { .. } => None,
+        }
+    }
+
     /// The node it is about, if it is about one.
     pub fn node(&self) -> Option<&NodeName> {
         match self {
