@@ -51,6 +51,8 @@ pub struct Context {
 
 /// Runs the process' own command line.
 pub fn main() -> ExitCode {
+    // Of every command: it may stand in the environment of each.
+    drydock_git::withhold([place::PASSPHRASE.to_owned()]);
     let mut output = Output::of_process();
     let directory = match std::env::current_dir() {
         Ok(directory) => directory,

@@ -1,6 +1,7 @@
 //! From a controller's configuration to sessions on real nodes: credentials, whom to trust, the state folder of the breaker.
 
 use crate::exit::{Exit, Failure};
+use crate::setup;
 use drydock_spec::wire::config::{Authentication, Config, Encryption, Holds, NodeCredential, SecretFrom, WinRm};
 use drydock_windows::auth::{Breaker, Instruments, Kerberos, Method, Sealing, Security};
 use drydock_windows::credential::{Credentials, Field, Reference, Source};
@@ -65,8 +66,8 @@ pub fn real_nodes(config: &Config, instruments: Arc<dyn Instruments>, purpose: P
         open: usize::from(config.nodes.parallel_sessions),
         ..session::Config::new(&owner, scripts::HOST)
     };
-    let credentials = Arc::new(Credentials::new(references, instruments.clone()));
-    let sessions = Sessions::new(settings, instruments.clone(), credentials, Arc::new(breaker));
+    let credentials = Credentials::new(references, instruments.clone()).withholding(setup::secret_variables(config));
+    let sessions = Sessions::new(settings, instruments.clone(), Arc::new(credentials), Arc::new(breaker));
     Ok(RealNodes::new(sessions, ways, instruments, POWERSHELL))
 }
 

@@ -5,7 +5,7 @@ use crate::exit::{Exit, Failure};
 use crate::place::PASSPHRASE;
 use drydock_git::limits::{self, Limits};
 use drydock_git::{Access, AllowedKeys, KeyFrom, Proxy, RefName, Remote, SigningKey, TokenFrom};
-use drydock_spec::wire::config::{self, Config, Home, Signer};
+use drydock_spec::wire::config::{self, Config, Home, NodeCredential, SecretFrom, Signer};
 use drydock_spec::{Look, render};
 use std::fs;
 use std::io::Read;
@@ -28,9 +28,19 @@ pub fn load(context: &mut Context, path: &Path) -> Result<Config, Failure> {
         let todo = format!("mend what is shown above; drydock validate {} shows it again", path.display());
         Failure::new(Exit::Configuration, format!("the configuration {} cannot be used", path.display()), todo)
     })?;
+    drydock_git::withhold(secret_variables(&config));
     let limits = Limits { ca_file: config.certificate_authority.clone(), ..Limits::default() };
     limits::settle(&limits).map_err(|e| Failure::of(Exit::Configuration, &e, "mend certificateAuthority in the configuration"))?;
     Ok(config)
+}
+
+/// The variables of the environment that hold secrets of this configuration: no child of ours sees them.
+pub fn secret_variables(config: &Config) -> Vec<String> {
+    let variable = |credential: &NodeCredential| match &credential.secret {
+        SecretFrom::Environment(variable) => Some(variable.clone()),
+        SecretFrom::File(..) | SecretFrom::Directory(_) | SecretFrom::Command(_) | SecretFrom::Agent => None,
+    };
+    config.nodes.credentials.iter().filter_map(variable).chain([PASSPHRASE.to_owned()]).collect()
 }
 
 /// A home's remote, with its credentials.

@@ -8,6 +8,8 @@
 
 mod hooks;
 
+pub use hooks::withhold;
+
 use crate::mirror::Head;
 use crate::names::RefName;
 use crate::pack;

@@ -38,6 +38,7 @@ pub use access::{Access, KeyFrom, Proxy, TokenFrom};
 pub use chain::{Conflict, Judgement, Outbox, RefusedEntry, Reparented, Sent, Unmovable, find_refused};
 pub use commit::{Draft, Edit, Group, Stamp, Unwritable, Written};
 pub use git2::Oid;
+pub use landing::withhold;
 pub use mirror::{Head, Heads, Healed, Mirror};
 pub use names::{BadName, BadPath, RefName, check_path};
 pub use push::{Calm, Dropped, Pushed, Refusal, Wire};

@@ -7,12 +7,13 @@ use crate::names::RefName;
 use crate::push::Refusal;
 use crate::trouble::Trouble;
 use git2::{Oid, Repository};
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 /// Hooks whose protocols are git's inner affair.
@@ -21,6 +22,14 @@ const BEYOND_US: [&str; 2] = ["proc-receive", "reference-transaction"];
 const SAID_MAX: u64 = 4 * 1024;
 /// A hook that checks a signature or asks a service answers in seconds.
 const HOOK_TIME: Duration = Duration::from_secs(60);
+
+/// Variables of the environment that hold secrets of this process.
+static WITHHELD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Says which variables of the environment hold secrets: a hook of a repository on a path is somebody else's program, and does not see them.
+pub fn withhold(variables: impl IntoIterator<Item = String>) {
+    WITHHELD.lock().unwrap_or_else(PoisonError::into_inner).extend(variables);
+}
 
 /// A hook that is there and that we cannot run.
 pub(super) fn beyond_us(there: &Repository) -> Option<String> {
@@ -73,6 +82,9 @@ fn run(there: &Repository, name: &str, arguments: &[&str], input: &str) -> io::R
         if variable != OsStr::new("GIT_DIR") {
             command.env_remove(variable);
         }
+    }
+    for variable in WITHHELD.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        command.env_remove(variable);
     }
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let said = talk(&mut child, input);

@@ -150,6 +150,19 @@ fn hooks_of_the_repository_are_run_and_may_refuse() {
 }
 
 #[test]
+fn a_hook_does_not_see_the_variables_that_hold_secrets() {
+    let stage = Stage::new();
+    let mirror = stage.mirror("state");
+    let all = commits(&mirror, None, &[("a", "1")]);
+    // Cargo sets both for every test.
+    drydock_git::withhold(["CARGO_PKG_NAME".to_owned()]);
+    let notes = stage.path("notes");
+    stage.hook("update", &format!("echo ${{CARGO_PKG_NAME-gone}} ${{CARGO_PKG_VERSION-gone}} > {}", notes.display()));
+    assert!(matches!(mirror.push(&status(), None, all[0]), Pushed::Landed));
+    assert_eq!(std::fs::read_to_string(notes).expect("it ran").trim(), format!("gone {}", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
 fn a_hook_that_only_git_can_run_stops_the_push() {
     let stage = Stage::new();
     let mirror = stage.mirror("state");

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use drydock_model::time::Timestamp;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -33,10 +33,13 @@ struct Printed {
 
 type Fields = (BTreeMap<Field, Secret>, Option<Timestamp>);
 
-/// Runs it and reads what it prints.
-pub(super) async fn run(program: &Path, arguments: &[String], within: Duration) -> Result<Fields, String> {
+/// Runs it, without the variables that hold other secrets, and reads what it prints.
+pub(super) async fn run(program: &Path, arguments: &[String], within: Duration, withheld: &BTreeSet<String>) -> Result<Fields, String> {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    for variable in withheld {
+        command.env_remove(variable);
+    }
     let mut child = command.spawn().map_err(|e| format!("its command does not start: {e}"))?;
     let output = child.stdout.take().ok_or("its command has no output")?;
     let reading = async {

@@ -33,6 +33,8 @@ pub struct Credentials {
     cache: Mutex<BTreeMap<String, Cached>>,
     /// Of credentials that were refused, which one it was.
     refused: Mutex<BTreeMap<String, [u8; 32]>>,
+    /// Variables of the environment that hold a secret: no child of ours sees them.
+    withheld: BTreeSet<String>,
     /// Counts events of the watched folders: what was read before an event is read again.
     changes: Arc<AtomicU64>,
     _watcher: Option<RecommendedWatcher>,
@@ -49,7 +51,12 @@ impl Credentials {
     pub fn new(references: BTreeMap<String, Reference>, instruments: Arc<dyn Instruments>) -> Self {
         let changes = Arc::new(AtomicU64::new(0));
         let watcher = watch(&references, changes.clone());
+        let variable = |reference: &Reference| match &reference.source {
+            Source::Environment { variable, .. } => Some(variable.clone()),
+            Source::File { .. } | Source::Directory(_) | Source::Command { .. } | Source::Agent => None,
+        };
         Self {
+            withheld: references.values().filter_map(variable).collect(),
             references,
             instruments,
             cache: Mutex::new(BTreeMap::new()),
@@ -57,6 +64,17 @@ impl Credentials {
             changes,
             _watcher: watcher,
         }
+    }
+
+    /// More variables with secrets, of which the references say nothing.
+    pub fn withholding(mut self, variables: impl IntoIterator<Item = String>) -> Self {
+        self.withheld.extend(variables);
+        self
+    }
+
+    /// Variables that no child of ours sees.
+    pub(crate) fn withheld(&self) -> &BTreeSet<String> {
+        &self.withheld
     }
 
     /// The names that there are.
@@ -72,7 +90,7 @@ impl Credentials {
         if let Some(cached) = self.cached(name, reference, now, changes) {
             return Ok(cached);
         }
-        let (fields, expires) = read(&reference.source).await.map_err(|why| unavailable(name, why))?;
+        let (fields, expires) = read(&reference.source, &self.withheld).await.map_err(|why| unavailable(name, why))?;
         if expires.is_some_and(|e| e <= now + MARGIN) {
             return Err(unavailable(name, "it has expired"));
         }
@@ -122,7 +140,7 @@ impl Credentials {
     }
 }
 
-async fn read(source: &Source) -> Result<(BTreeMap<Field, Secret>, Option<Timestamp>), String> {
+async fn read(source: &Source, withheld: &BTreeSet<String>) -> Result<(BTreeMap<Field, Secret>, Option<Timestamp>), String> {
     match source {
         Source::File { path, field } => Ok((BTreeMap::from([(*field, file(path, *field)?)]), None)),
         Source::Directory(folder) => {
@@ -140,7 +158,7 @@ async fn read(source: &Source) -> Result<(BTreeMap<Field, Secret>, Option<Timest
             let value = value.into_string().map_err(|_| format!("the variable {variable} is not text"))?;
             Ok((BTreeMap::from([(*field, Secret::new(value.into_bytes()))]), None))
         }
-        Source::Command { program, arguments, within } => command::run(program, arguments, *within).await,
+        Source::Command { program, arguments, within } => command::run(program, arguments, *within, withheld).await,
         Source::Agent => Ok((BTreeMap::new(), None)),
     }
 }
@@ -302,6 +320,19 @@ mod tests {
             assert_eq!(password(&store.get("c").await.unwrap()), "two");
             assert_eq!(asked(), 4);
         }
+    }
+
+    #[tokio::test]
+    async fn a_command_does_not_see_the_variables_that_hold_other_secrets() {
+        // Cargo sets these for every test.
+        let seen = ["CARGO_PKG_NAME", "CARGO_PKG_VERSION", "CARGO_MANIFEST_DIR"];
+        let script = format!("printf '{{\"password\":\"%s\"}}' \"{}\"", seen.map(|v| format!("${{{v}-gone}}")).join(","));
+        let command = Source::Command { program: "/bin/sh".into(), arguments: vec!["-c".into(), script], within: Duration::from_secs(20) };
+        let variable = Source::Environment { variable: seen[0].to_owned(), field: Field::Password };
+        let references = [("c", command), ("v", variable)].map(|(name, source)| (name.to_owned(), Reference { user: None, source }));
+        let store = Credentials::new(references.into(), Arc::new(Bench(AtomicI64::new(0)))).withholding([seen[1].to_owned()]);
+        assert_eq!(password(&store.get("v").await.unwrap()), env!("CARGO_PKG_NAME"));
+        assert_eq!(password(&store.get("c").await.unwrap()), format!("gone,gone,{}", env!("CARGO_MANIFEST_DIR")));
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 
 use crate::error::SessionError;
 use crate::session::{Broken, Output};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -33,10 +33,13 @@ pub(crate) struct Local {
 }
 
 impl Local {
-    /// Starts it. The program is ended when this is dropped.
-    pub(crate) fn open(program: &Program, arguments: &[String]) -> Result<Self, SessionError> {
+    /// Starts it, without the variables that hold secrets. The program is ended when this is dropped.
+    pub(crate) fn open(program: &Program, arguments: &[String], withheld: &BTreeSet<String>) -> Result<Self, SessionError> {
         let mut command = Command::new(&program.path);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        for variable in withheld {
+            command.env_remove(variable);
+        }
         for (name, value) in &program.environment {
             match value {
                 Some(value) => command.env(name, value),
@@ -94,5 +97,21 @@ impl Local {
         {
             tracing::warn!(%error, "a local session host could not be ended");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_program_does_not_see_the_variables_that_hold_secrets() {
+        let program = Program { path: "/bin/sh".into(), environment: BTreeMap::new() };
+        let script = "echo ${CARGO_PKG_NAME-gone} ${CARGO_PKG_VERSION-gone}".to_owned();
+        // Cargo sets both for every test.
+        let mut local = Local::open(&program, &["-c".to_owned(), script], &BTreeSet::from(["CARGO_PKG_NAME".to_owned()])).unwrap();
+        let said = local.receive().await.unwrap().stdout;
+        assert_eq!(String::from_utf8_lossy(&said).trim(), format!("gone {}", env!("CARGO_PKG_VERSION")));
+        local.close().await;
     }
 }

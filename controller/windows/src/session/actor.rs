@@ -83,7 +83,7 @@ pub(super) async fn open(inner: Arc<Inner>, target: Target, sweep: bool, permits
 async fn connect(inner: &Arc<Inner>, target: &Target, sweep: bool) -> Result<Channel, SessionError> {
     let words = arguments(inner.config.host);
     match &target.transport {
-        Transport::Local(program) => Ok(Channel::Local(Box::new(Local::open(program, &words)?))),
+        Transport::Local(program) => Ok(Channel::Local(Box::new(Local::open(program, &words, inner.credentials.withheld())?))),
         Transport::Winrm { port, security } => {
             let door = Door {
                 node: target.node.to_string(),
