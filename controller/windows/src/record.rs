@@ -114,22 +114,36 @@ pub async fn record(sessions: &Sessions, targets: Vec<Target>, mut scrubber: Scr
             (number, answers)
         });
     }
-    let mut all = BTreeMap::new();
-    while let Some(told) = asked.join_next().await {
-        match told {
-            Ok((number, answers)) => drop(all.insert(number, answers)),
-            Err(error) => tracing::error!(%error, "a recording's task ended"),
-        }
-    }
+    let mut all = gathered(asked).await;
     // One after another, so that the same cluster gives the same numbers.
     let mut recorded = Vec::new();
-    for (number, answers) in all {
-        let node = scrubber.node(targets[number].node.as_str());
-        for (script, answer) in answers {
+    for (number, target) in targets.iter().enumerate() {
+        let node = scrubber.node(target.node.as_str());
+        for (script, answer) in all.remove(&number).unwrap_or_else(failed) {
             recorded.push(scrubbed(&mut scrubber, &node, script, answer));
         }
     }
     recorded
+}
+
+type Answers = Vec<(&'static str, Result<Value, SessionError>)>;
+
+async fn gathered(mut asked: JoinSet<(usize, Answers)>) -> BTreeMap<usize, Answers> {
+    let mut all = BTreeMap::new();
+    while let Some(told) = asked.join_next().await {
+        match told {
+            Ok((number, answers)) => drop(all.insert(number, answers)),
+            // Its node is in the recording all the same, with nothing answered.
+            Err(error) => tracing::error!(%error, "a recording's task ended"),
+        }
+    }
+    all
+}
+
+/// Of a node over which we failed ourselves.
+fn failed() -> Answers {
+    let lost = || Err(SessionError::AnswerLost("the controller failed while it asked".to_owned()));
+    scripts::PROBES.iter().map(|script| (script.name, lost())).collect()
 }
 
 fn scrubbed(scrubber: &mut Scrubber, node: &NodeName, script: &str, answer: Result<Value, SessionError>) -> Recorded {

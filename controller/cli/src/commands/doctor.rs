@@ -9,6 +9,7 @@ use crate::nodes::{Purpose, close, real_nodes};
 use crate::output::{Output, Paint};
 use crate::{Context, setup};
 use drydock_engine::ports::Wanted;
+use drydock_model::desired::BitsSource;
 use drydock_model::ids::NodeName;
 use drydock_spec::Transport;
 use drydock_spec::wire::answer::{DoctorAnswer, DoctorFinding, DoctorNode, DoctorOutcome, DoctorStep};
@@ -42,7 +43,11 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
     let nodes = chosen(&args.nodes, &wanted)?;
     let observe = args.observe || config.observe;
     let real = real_nodes(&config, Arc::new(System), Purpose::Look)?;
-    let intent = if observe { Intent::Observe } else { Intent::Upgrade };
+    let intent = match (observe, &wanted.desired.source) {
+        (true, _) => Intent::Observe,
+        (false, BitsSource::Media { .. }) => Intent::UpgradeFromMedia,
+        (false, BitsSource::WindowsUpdate) => Intent::Upgrade,
+    };
     let doctor = Doctor::new(real.sessions().clone(), Arc::new(System), intent, CONNECT);
     let walked = runtime()?.block_on(async {
         let walked = walk(&real, &doctor, &wanted, &nodes).await;
@@ -86,24 +91,37 @@ fn chosen(named: &[String], wanted: &Wanted) -> Result<Vec<NodeName>, Failure> {
 
 /// To all nodes at once; the breaker lets the first logon of a credential go alone.
 async fn walk(real: &RealNodes, doctor: &Doctor, wanted: &Wanted, nodes: &[NodeName]) -> Vec<(String, Walk)> {
-    let mut walked = BTreeMap::new();
+    let mut ways = Vec::new();
     let mut walking = JoinSet::new();
     for (number, node) in nodes.iter().enumerate() {
         match real.target(wanted, node) {
             Ok(target) => {
+                ways.push((node.clone(), way_of(&target)));
                 let doctor = doctor.clone();
-                walking.spawn(async move { (number, way_of(&target), doctor.walk(&target).await) });
+                walking.spawn(async move { (number, doctor.walk(&target).await) });
             }
-            Err(error) => drop(walked.insert(number, ("no way is configured".to_owned(), Walk::nowhere(node.clone(), &error)))),
+            Err(error) => {
+                ways.push((node.clone(), "no way is configured".to_owned()));
+                let node = node.clone();
+                walking.spawn(async move { (number, Walk::nowhere(node, &error)) });
+            }
         }
     }
+    gathered(walking, ways).await
+}
+
+/// Every node is in the answer, also one over which we failed ourselves.
+async fn gathered(mut walking: JoinSet<(usize, Walk)>, ways: Vec<(NodeName, String)>) -> Vec<(String, Walk)> {
+    let mut walked = BTreeMap::new();
+    let mut failed = "it was not ended".to_owned();
     while let Some(ended) = walking.join_next().await {
         match ended {
-            Ok((number, way, walk)) => drop(walked.insert(number, (way, walk))),
-            Err(error) => tracing::error!(%error, "a walk ended in the controller"),
+            Ok((number, walk)) => drop(walked.insert(number, walk)),
+            Err(error) => failed = one_line(&error.to_string(), MOST / 2),
         }
     }
-    walked.into_values().collect()
+    let walk_of = |(number, (node, way))| (way, walked.remove(&number).unwrap_or_else(|| Walk::failed(node, &failed)));
+    ways.into_iter().enumerate().map(walk_of).collect()
 }
 
 fn told(way: &str, walk: &Walk) -> DoctorNode {
@@ -172,4 +190,29 @@ fn text(answer: &DoctorAnswer, output: &Output) -> String {
 
 fn say(text: &mut String, finding: &DoctorFinding) {
     text.push_str(&format!("         {}: {}\n           {}\n", finding.code, finding.what, finding.todo));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_over_which_the_doctor_fails_is_in_the_answer_as_a_finding() {
+        let names = ["N01", "N02"].map(|name| name.parse::<NodeName>().expect("a name"));
+        let walked = runtime().expect("a runtime").block_on(async {
+            let mut walking = JoinSet::new();
+            let (fine, error) = (names[0].clone(), drydock_windows::SessionError::Name("n01".to_owned()));
+            walking.spawn(async move { (0, Walk::nowhere(fine, &error)) });
+            walking.spawn(async { panic!("nobody foresaw this") });
+            gathered(walking, names.iter().map(|name| (name.clone(), "a way".to_owned())).collect()).await
+        });
+        let nodes: Vec<_> = walked.iter().map(|(way, walk)| told(way, walk)).collect();
+        assert_eq!(nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>(), ["N01", "N02"]);
+        let found: Vec<_> = nodes[1].steps.iter().flat_map(|step| &step.findings).collect();
+        assert!(
+            found.len() == 1 && found[0].what.contains("the controller failed") && found[0].what.contains("nobody foresaw"),
+            "{found:?}"
+        );
+        assert!(nodes[1].steps.iter().all(|step| step.outcome != DoctorOutcome::Fine));
+    }
 }

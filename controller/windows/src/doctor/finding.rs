@@ -73,11 +73,7 @@ impl Finding {
             SessionError::Tls(_) => {
                 "from here: openssl s_client -connect ADDRESS:PORT | openssl x509 -noout -subject -dates -fingerprint -sha256, and compare with the node"
             }
-            SessionError::Authentication(Refusal::Unavailable { .. }) => {
-                "correct nodes.credentials in the controller's configuration, or what it names"
-            }
-            SessionError::Authentication(Refusal::Held(Held::First { .. })) => "wait for it, and run this again",
-            SessionError::Authentication(_) => "correct what is named, then: drydock credential retry NAME --config FILE",
+            SessionError::Authentication(refusal) => refused(refusal),
             SessionError::AccessDenied(_) => r"on the node: Add-LocalGroupMember -Group Administrators -Member 'DOMAIN\ACCOUNT'",
             SessionError::Quota(_) => "on the node: Get-WSManInstance winrm/config/shell -Enumerate shows whose shells are open",
             SessionError::ScriptRefused(_) => {
@@ -91,6 +87,49 @@ impl Finding {
             SessionError::AnswerUnintelligible { .. } => "look what answers there: curl -k https://ADDRESS:PORT/wsman -d ''",
         };
         Finding { code: error.code(), what: plain(&error.to_string(), 500), todo: todo.to_owned() }
+    }
+}
+
+/// What to do about a refusal. `retry` only where the secret is blamed, as nothing else is held back.
+fn refused(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::WrongSecret(_) | Refusal::Expired(_) => {
+            "correct the secret where the configuration says it lies: a changed one is tried at once; if it is right: drydock credential retry NAME --config FILE"
+        }
+        Refusal::UnknownAccount(_) => "correct `user` or `realm` in nodes.credentials, then: drydock credential retry NAME --config FILE",
+        Refusal::Locked(_) => {
+            "unlock it and find who used a wrong secret (event 4740 at the domain controller), then: drydock credential retry NAME --config FILE"
+        }
+        Refusal::Disabled(_) => "enable it, then: drydock credential retry NAME --config FILE",
+        Refusal::Rejected(_) => {
+            "event 4625 in the node's security log says why; correct that, then: drydock credential retry NAME --config FILE"
+        }
+        Refusal::ClockSkew => "compare the clocks of the controller, the node and a domain controller: timedatectl; w32tm /query /status",
+        Refusal::NotOffered { .. } => {
+            r"on the node: Get-ChildItem WSMan:\localhost\Service\Auth; switch that way on there, or set winRm.authentication to one that it offers"
+        }
+        Refusal::UnknownService(_) => {
+            "write the node's full name as its address in the cluster's file; at a domain controller: setspn -Q HTTP/NAME (or HOST/NAME)"
+        }
+        Refusal::Directory(_) => {
+            "from here: nc -vz DOMAINCONTROLLER 88; correct kerberos.kdcs or kerberos.realm in the controller's configuration"
+        }
+        Refusal::Protocol(_) => "read the page; on the node: the event log Microsoft-Windows-WinRM/Operational",
+        Refusal::CertificateRefused => {
+            r"on the node: Get-ChildItem WSMan:\localhost\ClientCertificate; netsh http show sslcert must say that the client's certificate is negotiated"
+        }
+        Refusal::KeyRefused(_) => {
+            r"on the node: look into C:\ProgramData\ssh\administrators_authorized_keys, and with icacls that only Administrators and SYSTEM may write it"
+        }
+        Refusal::HostKey(_) => {
+            r"compare with the node's own: ssh-keygen -lf C:\ProgramData\ssh\ssh_host_ed25519_key.pub; only if they are equal, put it into the file of known hosts"
+        }
+        Refusal::Held(Held::First { .. }) => "wait for it, and run this again",
+        Refusal::Held(Held::State(_)) => "make room in stateDirectory, or let the controller write there",
+        Refusal::Held(Held::Until { .. } | Held::Exhausted { .. } | Held::Node { .. }) => {
+            "correct what was refused, then: drydock credential retry NAME --config FILE"
+        }
+        Refusal::Unavailable { .. } => "correct nodes.credentials in the controller's configuration, or what it names",
     }
 }
 

@@ -150,6 +150,12 @@ impl Walk {
         walk.stop(Step::Authentication, Finding::of(error))
     }
 
+    /// A walk that ended in the controller itself: of its node nothing is known.
+    pub fn failed(node: NodeName, why: &str) -> Walk {
+        let todo = "run it again; if it happens again, please report it with what stands on standard error";
+        Walk::begin(node).stop(Step::Name, Finding::new(Code::Fact, format!("the controller failed while it walked there: {why}"), todo))
+    }
+
     /// Everything that was found.
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
         self.steps.iter().flat_map(|taken| match &taken.outcome {
@@ -165,8 +171,20 @@ impl Walk {
 pub enum Intent {
     /// Looking and ordering.
     Upgrade,
+    /// The same, where the new system comes from media.
+    UpgradeFromMedia,
     /// Looking only (`run --observe`).
     Observe,
+}
+
+impl Intent {
+    /// Whether anything is ordered.
+    fn orders(self) -> bool {
+        match self {
+            Intent::Upgrade | Intent::UpgradeFromMedia => true,
+            Intent::Observe => false,
+        }
+    }
 }
 
 /// The doctor.
@@ -259,7 +277,7 @@ fn found(findings: Vec<Finding>) -> Outcome {
 /// For fuzzers: everything that is judged of a node whose every answer is this one.
 pub(crate) fn judged(name: &NodeName, transport: &Transport, answer: &Value) {
     let mut findings = Vec::new();
-    for intent in [Intent::Upgrade, Intent::Observe] {
+    for intent in [Intent::Upgrade, Intent::UpgradeFromMedia, Intent::Observe] {
         findings.extend(needs::modules(answer, transport, intent).findings);
         findings.extend(needs::rights(answer, intent).findings);
     }

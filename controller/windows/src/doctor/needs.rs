@@ -5,8 +5,11 @@ use super::{Intent, Told};
 use crate::session::Transport;
 use serde_json::Value;
 
-/// Modules without which nothing works. Of the others (`Hyper-V`, `AzureStackHCI`, `Dism`) it is told, and each is needed on some nodes only.
+/// Modules without which nothing works. Of the others (`Hyper-V`, `AzureStackHCI`, `Dism`) it is told, and each is needed on some nodes only: `Dism` where
+/// an upgrade comes from media.
 const NEEDED: [&str; 4] = ["FailoverClusters", "Storage", "ScheduledTasks", "CimCmdlets"];
+/// Finds the right image in media.
+const OF_MEDIA: &str = "Dism";
 
 /// A part of the answer: its value, or why there is none.
 enum Part<'a> {
@@ -48,7 +51,8 @@ pub(super) fn modules(answer: &Value, transport: &Transport, intent: Intent) -> 
             for module in items(all) {
                 let name = text(module, "name");
                 let missing: Vec<&str> = module.get("missing").map(items).unwrap_or_default().iter().filter_map(Value::as_str).collect();
-                match (missing.is_empty(), NEEDED.contains(&name)) {
+                let needed = NEEDED.contains(&name) || (name == OF_MEDIA && intent == Intent::UpgradeFromMedia);
+                match (missing.is_empty(), needed) {
                     (true, _) => saw.push(name.to_owned()),
                     (false, true) => findings.push(Finding::new(
                         Code::Command,
@@ -84,7 +88,7 @@ fn services(answer: &Value, transport: &Transport, intent: Intent) -> Vec<Findin
             ));
         }
     };
-    if intent == Intent::Upgrade {
+    if intent.orders() {
         match transport {
             Transport::Winrm { .. } => by_itself("WinRM", "after a restart nobody could reach the node"),
             Transport::Ssh { .. } => by_itself("sshd", "after a restart nobody could reach the node"),
@@ -140,7 +144,7 @@ pub(super) fn rights(answer: &Value, intent: Intent) -> Told {
                 Some(true) => format!("{name} ({}), an administrator", quoted(text(account, "logon"))),
                 Some(false) | None => format!("{name} ({})", quoted(text(account, "logon"))),
             });
-            if administrator != Some(true) && intent == Intent::Upgrade {
+            if administrator != Some(true) && intent.orders() {
                 findings.push(Finding::new(
                     Code::Right,
                     format!("{name} is no administrator of this node, or its rights are filtered over the network"),
@@ -157,7 +161,7 @@ pub(super) fn rights(answer: &Value, intent: Intent) -> Told {
         }
     }
     match intent {
-        Intent::Upgrade => {
+        Intent::Upgrade | Intent::UpgradeFromMedia => {
             for (name, what, todo) in ORDERS {
                 if let Part::Gap { stopped: false, words, .. } = part(answer, name) {
                     findings.push(Finding::new(Code::Right, format!("{what}: {words}"), todo));

@@ -127,6 +127,50 @@ fn what_would_be_missing_later_is_said_now() {
     assert_eq!(looking.findings.len(), 1, "who only looks restarts nothing");
 }
 
+#[test]
+fn what_only_media_need_is_missed_only_where_the_new_system_comes_from_media() {
+    let answer =
+        with(&[("modules", ok(json!([{"name": "Dism", "missing": ["Get-WindowsImage"]}, {"name": "Hyper-V", "missing": ["Get-VM"]}])))]);
+    let found = |intent| needs::modules(&answer, &ssh(), intent).findings.iter().map(|f| f.what.clone()).collect::<Vec<_>>();
+    assert_eq!(found(Intent::UpgradeFromMedia), ["module Dism lacks Get-WindowsImage"]);
+    for intent in [Intent::Upgrade, Intent::Observe] {
+        assert_eq!(found(intent), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn every_refusal_has_its_own_next_step_and_a_retry_only_where_the_secret_is_blamed_or_held() {
+    use crate::auth::{Blame, Held, Refusal};
+    let (name, why) = (|| "svc".to_owned(), || "why".to_owned());
+    let all = [
+        Refusal::WrongSecret(name()),
+        Refusal::UnknownAccount(name()),
+        Refusal::Locked(name()),
+        Refusal::Disabled(name()),
+        Refusal::Rejected(name()),
+        Refusal::ClockSkew,
+        Refusal::NotOffered { wanted: "Basic", offered: "Negotiate".to_owned() },
+        Refusal::UnknownService("HTTP/n01".to_owned()),
+        Refusal::Directory(why()),
+        Refusal::Protocol(why()),
+        Refusal::CertificateRefused,
+        Refusal::KeyRefused(name()),
+        Refusal::HostKey(why()),
+        Refusal::Held(Held::First { credential: name() }),
+        Refusal::Held(Held::State(why())),
+        Refusal::Held(Held::Exhausted { credential: name(), why: why() }),
+        Refusal::Unavailable { name: name(), why: why() },
+    ];
+    let mut seen = std::collections::BTreeSet::new();
+    for refusal in all {
+        let held = matches!(&refusal, Refusal::Held(Held::Exhausted { .. } | Held::Until { .. } | Held::Node { .. }));
+        let blamed = refusal.blame() != Blame::No;
+        let finding = Finding::of(&SessionError::Authentication(refusal));
+        assert_eq!(finding.todo.contains("drydock credential retry"), blamed || held, "{finding:?}");
+        assert!(seen.insert(finding.todo.clone()), "{finding:?} says what another one says");
+    }
+}
+
 /// An account without rights, on a node that refuses it what Windows refuses to such accounts.
 fn reader() -> Value {
     with(&[

@@ -1,10 +1,23 @@
 //! Nothing of anybody gets into a recording, and what gets there is still what a look would have read.
 
 use super::scrub::{Known, Scrubber};
-use super::{RecordError, Recorded, facts, read, scrubbed, write};
+use super::{RecordError, Recorded, facts, failed, gathered, read, scrubbed, write};
 use crate::error::SessionError;
+use crate::scripts;
 use expect_test::expect;
 use serde_json::{Value, json};
+
+#[tokio::test]
+async fn a_node_over_which_the_recording_fails_is_in_it_with_nothing_answered() {
+    let mut asked = tokio::task::JoinSet::new();
+    asked.spawn(async { (0, vec![("probe-node", Ok(Value::from(1)))]) });
+    asked.spawn(async { panic!("nobody foresaw this") });
+    let mut all = gathered(asked).await;
+    assert!(all.remove(&0).is_some() && all.is_empty());
+    let answers = failed();
+    assert_eq!(answers.len(), scripts::PROBES.len());
+    assert!(answers.iter().all(|(_, answer)| answer.as_ref().is_err_and(|e| e.code() == "DD0609")));
+}
 
 fn known() -> Known {
     Known {
