@@ -5,6 +5,8 @@ use crate::trouble::Trouble;
 use sha1::{Digest, Sha1};
 use ssh_key::known_hosts::{Entry, HostPatterns, Marker};
 use ssh_key::{HashAlg, PublicKey};
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 /// A known_hosts file of a large site has some ten thousand lines; beyond this it is something else.
@@ -24,7 +26,7 @@ pub(crate) fn check(files: &[PathBuf], host: &str, port: u16, shown: &[u8]) -> R
     let mut known = false;
     let mut other: Option<String> = None;
     for file in files {
-        for (line, entry) in entries(file) {
+        for (line, entry) in entries(file)? {
             let place = format!("{} line {line}", file.display());
             if !matches(entry.host_patterns(), &name) {
                 continue;
@@ -53,16 +55,32 @@ fn name_of(host: &str, port: u16) -> String {
     if port == 22 { host } else { format!("[{host}]:{port}") }
 }
 
+/// A file that is not there knows nobody. One that cannot be read could revoke what another one knows, so nobody is believed then.
+fn text(file: &Path) -> Result<Vec<u8>, Trouble> {
+    let cannot = |error| Trouble::from_io("read", file, error);
+    let opened = match File::open(file) {
+        Ok(opened) => opened,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(cannot(error)),
+    };
+    let mut text = Vec::new();
+    opened.take(FILE_MAX + 1).read_to_end(&mut text).map_err(cannot)?;
+    if u64::try_from(text.len()).unwrap_or(u64::MAX) > FILE_MAX {
+        return Err(cannot(io::Error::other(format!("it is larger than {FILE_MAX} bytes"))));
+    }
+    Ok(text)
+}
+
 /// The lines that can be read; comments and lines with keys of unknown kinds are passed over.
-fn entries(file: &Path) -> Vec<(usize, Entry)> {
-    let small = std::fs::metadata(file).is_ok_and(|facts| facts.len() <= FILE_MAX);
-    let text = if small { std::fs::read(file).unwrap_or_default() } else { Vec::new() };
-    String::from_utf8_lossy(&text)
+fn entries(file: &Path) -> Result<Vec<(usize, Entry)>, Trouble> {
+    let text = text(file)?;
+    let entries = String::from_utf8_lossy(&text)
         .lines()
         .enumerate()
         .filter(|(_, line)| !line.trim_start().starts_with('#'))
         .filter_map(|(number, line)| line.trim().parse::<Entry>().ok().map(|entry| (number + 1, entry)))
-        .collect()
+        .collect();
+    Ok(entries)
 }
 
 fn matches(patterns: &HostPatterns, name: &str) -> bool {
@@ -208,6 +226,18 @@ mod tests {
             Err(Trouble::HostUnknown { .. })
         ));
         assert!(matches!(check(&[], "forge.example", 22, b"no key at all"), Err(Trouble::HostUnknown { .. })));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named_with_the_reason_even_where_another_one_knows_the_key() {
+        let folder = tempfile::tempdir().expect("folder");
+        let (good, bad) = (folder.path().join("known_hosts"), folder.path().join("unreadable"));
+        std::fs::write(&good, line("forge.example", 1)).expect("written");
+        std::fs::create_dir(&bad).expect("a folder");
+        let bytes = key(1).to_bytes().expect("bytes");
+        let said = check(&[good, bad.clone()], "forge.example", 22, &bytes).expect_err("it may revoke the key");
+        let why = std::error::Error::source(&said).expect("a reason").to_string();
+        assert!(said.to_string().contains(&bad.display().to_string()) && why.contains("directory"), "{said}: {why}");
     }
 
     #[test]

@@ -18,7 +18,9 @@ use russh::keys::agent::client::AgentClient;
 use russh::keys::{HashAlg, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate, decode_secret_key};
 use russh::{Channel, ChannelMsg, Disconnect, Preferred, client};
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::timeout;
@@ -94,8 +96,8 @@ impl Ssh {
         if line.len() > COMMAND_LINE {
             return Err(SessionError::ScriptRefused(format!("the command line is longer than {COMMAND_LINE} characters")));
         }
+        let known = way.known_hosts.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>().map_err(Refusal::HostKey)?.join("\n");
         let tcp = dial(way.host, way.port, way.connect).await?;
-        let known = way.known_hosts.iter().map(read).collect::<Vec<_>>().join("\n");
         let config = Config {
             keepalive_interval: Some(KEEPALIVE),
             keepalive_max: 3,
@@ -223,8 +225,36 @@ fn preferred(kinds: &[String]) -> Preferred {
     preferred
 }
 
-fn read(file: &PathBuf) -> String {
-    let small = std::fs::metadata(file).is_ok_and(|facts| facts.len() <= FILE);
-    let text = if small { std::fs::read(file).unwrap_or_default() } else { Vec::new() };
-    String::from_utf8_lossy(&text).into_owned()
+/// A file that is not there knows nobody. One that cannot be read could revoke what another one knows, so nobody is believed then.
+fn read(file: &Path) -> Result<String, String> {
+    let cannot = |why: String| format!("the known hosts in {} cannot be read: {why}", file.display());
+    let opened = match File::open(file) {
+        Ok(opened) => opened,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(String::new()),
+        Err(error) => return Err(cannot(error.to_string())),
+    };
+    let mut text = Vec::new();
+    opened.take(FILE + 1).read_to_end(&mut text).map_err(|error| cannot(error.to_string()))?;
+    if u64::try_from(text.len()).unwrap_or(u64::MAX) > FILE {
+        return Err(cannot(format!("it is larger than {FILE} bytes")));
+    }
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_known_hosts_that_cannot_be_read_is_named_with_the_reason_and_a_missing_one_knows_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(read(&folder.path().join("none")), Ok(String::new()));
+        let why = read(folder.path()).unwrap_err();
+        assert!(why.contains(&folder.path().display().to_string()) && why.contains("directory"), "{why}");
+        let large = folder.path().join("large");
+        File::create(&large).unwrap().set_len(FILE + 1).unwrap();
+        assert!(read(&large).unwrap_err().contains("larger"));
+        std::fs::write(&large, "n01 ssh-ed25519 AAAA\n").unwrap();
+        assert_eq!(read(&large), Ok("n01 ssh-ed25519 AAAA\n".to_owned()));
+    }
 }
