@@ -36,6 +36,14 @@ fn with_password(user: &str, password: &str) -> Bed {
     bed(BTreeMap::from([("svc".to_owned(), reference)]), |_| {})
 }
 
+fn with_certificate(server: &Server) -> Bed {
+    let secrets = tempfile::tempdir().unwrap().keep();
+    fs::copy(server.certificate("client.pem"), secrets.join("tls.crt")).unwrap();
+    fs::copy(server.certificate("client.key"), secrets.join("tls.key")).unwrap();
+    let reference = Reference { user: None, source: Source::Directory(secrets) };
+    bed(BTreeMap::from([("svc".to_owned(), reference)]), |_| {})
+}
+
 fn target(port: u16, security: Security) -> Target {
     Target {
         node: "NODE1".parse().unwrap(),
@@ -121,13 +129,35 @@ async fn a_password_that_changes_while_a_session_of_basic_is_open_fails_once_and
 async fn a_client_certificate_logs_on() {
     let Some(python) = environment() else { return };
     let server = Server::start(&python, &[&["--auth", "certificate"][..], &TLS].concat());
-    let secrets = tempfile::tempdir().unwrap();
-    fs::copy(server.certificate("client.pem"), secrets.path().join("tls.crt")).unwrap();
-    fs::copy(server.certificate("client.key"), secrets.path().join("tls.key")).unwrap();
-    let reference = Reference { user: None, source: Source::Directory(secrets.path().to_owned()) };
-    let bed = bed(BTreeMap::from([("svc".to_owned(), reference)]), |_| {});
+    let bed = with_certificate(&server);
     let security = Security::Https { trust: trust(&server), method: Method::Certificate };
     assert_eq!(echo(&bed, &target(server.port, security), "a").await.unwrap(), json!({ "text": "a" }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_does_not_ask_for_the_certificate_in_the_handshake_is_told_with_what_to_do_there() {
+    let Some(python) = environment() else { return };
+    // Without an authority for clients it asks for no certificate, as a binding of http.sys does not.
+    let server = Server::start(&python, &[&["--auth", "certificate"][..], &TLS[..3]].concat());
+    let bed = with_certificate(&server);
+    let target = target(server.port, Security::Https { trust: trust(&server), method: Method::Certificate });
+    let error = echo(&bed, &target, "a").await.unwrap_err();
+    assert_eq!((error.code(), matches!(&error, SessionError::Authentication(Refusal::CertificateRefused))), ("DD0604", true), "{error}");
+    assert!(error.to_string().contains("clientcertnegotiation"), "{error}");
+    assert_eq!(bed.sessions.standings(), [], "no secret was judged");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_breaks_at_the_first_message_of_a_certificates_logon_is_told_with_where_to_look() {
+    let Some(python) = environment() else { return };
+    let server = Server::start(&python, &[&["--auth", "certificate"][..], &TLS].concat());
+    // As one that begins a second handshake then, which our TLS does not do.
+    server.switch(&json!({ "faults": [{ "do": "cut-before", "action": "Identify" }] }));
+    let bed = with_certificate(&server);
+    let security = Security::Https { trust: trust(&server), method: Method::Certificate };
+    let error = echo(&bed, &target(server.port, security), "a").await.unwrap_err();
+    assert_eq!(error.code(), "DD0601", "{error}");
+    assert!(error.to_string().contains("DD0604"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

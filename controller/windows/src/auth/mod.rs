@@ -138,7 +138,9 @@ pub enum Refusal {
     #[error("the logon broke: {0}")]
     Protocol(String),
     /// The node does not take our certificate.
-    #[error("the node does not accept the client certificate; map it to a local account there")]
+    #[error(
+        "the node does not accept the client certificate; map it to a local account there, and let the port's binding ask for it in the handshake (clientcertnegotiation, DD0604)"
+    )]
     CertificateRefused,
     /// The node does not take our key.
     #[error("the node does not accept the key of {0}; add it to administrators_authorized_keys there")]

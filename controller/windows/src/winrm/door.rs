@@ -96,7 +96,16 @@ impl Door {
                 self.doubt(&credential, &refusal);
                 Err(refusal.into())
             }
-            Err(Guarded::Post(error)) => Err(SessionError::Unreachable(format!("{} during the logon", error))),
+            Err(Guarded::Post(error)) => {
+                // A second handshake, which our TLS does not do, ends like that.
+                let late = match &self.security {
+                    Security::Https { method: Method::Certificate, .. } => {
+                        " (does the node ask for the client's certificate only then? See DD0604)"
+                    }
+                    Security::Https { .. } | Security::SealedHttp { .. } => "",
+                };
+                Err(SessionError::Unreachable(format!("{error} during the logon{late}")))
+            }
             Err(Guarded::Unsealed(why)) => Err(SessionError::AnswerUnintelligible { why, sent: false }),
         }
     }
