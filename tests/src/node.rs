@@ -87,9 +87,8 @@ impl StubCluster {
         let Some(pwsh) = host::powershell() else {
             let name = std::thread::current().name().unwrap_or("a test").to_owned();
             let count = LEFT_OUT.fetch_add(1, Ordering::Relaxed) + 1;
-            eprintln!(
-                "{name} cannot run: no PowerShell with a registry provider (DRYDOCK_PWSH, pwsh or powershell.exe on PATH); {count} left out so far"
-            );
+            let why = "no PowerShell with a registry provider (DRYDOCK_PWSH, pwsh or powershell.exe on PATH)";
+            crate::left_out(&name, &format!("{why}; {count} left out so far"));
             return None;
         };
         let idle = IDLE.lock().map(|mut idle| idle.pop()).unwrap_or_default();

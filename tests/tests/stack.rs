@@ -20,7 +20,7 @@ fn can_run(name: &str) -> bool {
     match missing() {
         None => true,
         Some(why) => {
-            println!("{name} cannot run here: {why}");
+            drydock_tests::left_out(name, &why);
             false
         }
     }

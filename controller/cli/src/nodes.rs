@@ -157,3 +157,17 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::File::open(path).map_err(cannot)?.take(MOST_AUTHORITIES).read_to_end(&mut bytes).map_err(cannot)?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::process::{DumpableBehavior, Resource, dumpable_behavior, getrlimit};
+
+    #[test]
+    fn a_process_that_holds_secrets_leaves_no_core_dump_and_lets_no_neighbour_look_into_it() {
+        keep_out_of_core_dumps();
+        let core = getrlimit(Resource::Core);
+        assert_eq!((core.current, core.maximum), (Some(0), Some(0)));
+        assert_eq!(dumpable_behavior().expect("Linux says it"), DumpableBehavior::NotDumpable);
+    }
+}

@@ -7,7 +7,7 @@ mod helper;
 #[path = "common/server.rs"]
 mod server;
 
-use common::{Bed, MINUTE, bed, powershell};
+use common::{Bed, MINUTE, bed, left_out, powershell};
 use drydock_windows::SessionError;
 use drydock_windows::auth::Refusal;
 use drydock_windows::credential::{Field, Reference, Source};
@@ -30,10 +30,7 @@ struct Node {
 
 fn node() -> Option<Node> {
     let python = python()?;
-    if powershell().is_none() {
-        println!("LEFT OUT: there is no PowerShell here (DRYDOCK_PWSH, pwsh or powershell.exe)");
-        return None;
-    }
+    powershell()?;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_string_lossy().into_owned();
     let sshd = Helper::start(&python, "sshd.py", &["run", &path, "--node", "NODE1"])?;
@@ -115,7 +112,7 @@ async fn an_agent_signs() {
     let socket = node.folder.path().join("agent");
     let agent = Command::new("ssh-agent").args(["-D", "-a"]).arg(&socket).stdout(Stdio::null()).spawn();
     let Ok(mut agent) = agent else {
-        println!("LEFT OUT: there is no ssh-agent here");
+        left_out("there is no ssh-agent");
         return;
     };
     let deadline = tokio::time::Instant::now() + MINUTE;

@@ -21,10 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 fn environment() -> Option<PathBuf> {
-    if powershell().is_none() {
-        println!("LEFT OUT: there is no PowerShell here (DRYDOCK_PWSH, pwsh or powershell.exe)");
-        return None;
-    }
+    powershell()?;
     python()
 }
 

@@ -1,6 +1,6 @@
 //! Remotes and folders that do not serve say so in words that help.
 
-use crate::git::stage::{Stage, at, commit, key, key_text, main_branch, status};
+use crate::git::stage::{Stage, at, commit, key, key_text, left_out, main_branch, status};
 use drydock_git::{Group, Mirror, Oid, Pushed, Remote, Trouble};
 use expect_test::expect;
 use std::os::unix::process::CommandExt;
@@ -51,7 +51,7 @@ fn forms_of_repositories_that_cannot_be_read_are_named() {
 fn somebody_elses_repository_is_not_trusted() {
     let stage = Stage::new();
     if !as_root() {
-        println!("somebody_elses_repository_is_not_trusted cannot run here: giving files away needs root");
+        left_out("somebody_elses_repository_is_not_trusted", "giving files away needs root");
         return;
     }
     let given = Command::new("chown").args(["-R", "65534:65534"]).arg(stage.remote()).status().expect("chown runs");
@@ -183,7 +183,7 @@ fn noise(bytes: usize) -> String {
 fn a_full_disk_on_either_side_says_so_and_loses_nothing() {
     let stage = Stage::new();
     let Some(disk) = SmallDisk::mount(stage.path("disk"), "size=600k") else {
-        println!("a_full_disk_on_either_side_says_so_and_loses_nothing cannot run here: mounting needs root");
+        left_out("a_full_disk_on_either_side_says_so_and_loses_nothing", "mounting needs root");
         return;
     };
     // The remote is on the small disk.
@@ -222,7 +222,7 @@ fn a_full_disk_on_either_side_says_so_and_loses_nothing() {
 fn a_read_only_file_system_says_so() {
     let stage = Stage::new();
     let Some(disk) = SmallDisk::mount(stage.path("disk"), "size=2m") else {
-        println!("a_read_only_file_system_says_so cannot run here: mounting needs root");
+        left_out("a_read_only_file_system_says_so", "mounting needs root");
         return;
     };
     let place = disk.0.join("fleet.git");

@@ -1,6 +1,6 @@
 //! Over SSH, with a real OpenSSH server on this machine: host keys are checked by us, keys come from files or the agent.
 
-use crate::git::stage::{Stage, at, commit, status};
+use crate::git::stage::{Stage, at, commit, left_out, status};
 use drydock_git::{Access, Head, KeyFrom, Mirror, Pushed, Refusal, Remote, Trouble};
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -37,7 +37,7 @@ impl Server {
     /// A server that lets in the key `user`, and shows the key `host`. `None`, said aloud, where there is no sshd.
     fn start(stage: &Stage, test: &str) -> Option<Self> {
         if !std::path::Path::new(SSHD).exists() {
-            println!("{test} cannot run here: there is no {SSHD} (install openssh-server)");
+            left_out(test, &format!("there is no {SSHD} (Debian: openssh-server)"));
             return None;
         }
         let user = String::from_utf8(Command::new("id").arg("-un").output().expect("id runs").stdout).expect("utf-8").trim().to_owned();

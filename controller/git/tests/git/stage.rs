@@ -3,9 +3,15 @@
 use drydock_git::{AllowedKeys, Draft, Edit, Group, Head, Mirror, Oid, Pushed, RefName, Remote, SigningKey, Stamp};
 use ssh_key::private::{Ed25519Keypair, KeypairData};
 use ssh_key::{LineEnding, PrivateKey};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
+
+/// Says that a test, or a part of it, is left out. To the handle itself: what goes through the macros is shown of failed tests only.
+pub(crate) fn left_out(test: &str, why: &str) {
+    std::io::stderr().write_all(format!("LEFT OUT: {test}: {why}\n").as_bytes()).expect("standard error is there");
+}
 
 pub(crate) struct Stage {
     folder: TempDir,

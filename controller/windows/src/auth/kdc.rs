@@ -233,9 +233,25 @@ mod tests {
         assert!(meaning(&error(23, b"")).contains("expired"));
         assert!(meaning(&error(37, b"")).contains("clocks"));
         assert!(meaning(&error(7, b"")).contains("HTTP/n01"));
+        assert!(meaning(&error(6, b"")).contains("does not know the account svc"));
+        assert!(meaning(&error(60, b"")).contains("no ticket from the directory"));
         assert_eq!(error_of(b"\x6b\x03abc"), None);
         let inside = [&[6, 0, 3, 0][..], &error(37, b"")].concat();
         let wrapped = [&[0x60, u8::try_from(inside.len()).unwrap()][..], &inside].concat();
         assert_eq!(error_in_token(&wrapped).map(|e| e.code), Some(37));
+    }
+
+    #[test]
+    fn a_node_that_does_not_take_a_ticket_never_speaks_against_the_account() {
+        let meaning = |code| node_refusal(KdcError { code, status: None }, "HTTP/n01");
+        for code in 0..100 {
+            assert_eq!(meaning(code).blame(), crate::auth::Blame::No, "{code}");
+        }
+        assert_eq!((meaning(33), meaning(37)), (Refusal::ClockSkew, Refusal::ClockSkew));
+        assert!(meaning(32).to_string().contains("the ticket has expired"));
+        for code in [31, 35, 41, 45] {
+            assert!(meaning(code).to_string().contains("HTTP/n01 is not for this node"), "{code}");
+        }
+        assert!(meaning(60).to_string().contains("error 60"));
     }
 }

@@ -46,13 +46,13 @@ impl Winrm {
             }
             winrm.start().await
         });
-        match began.await.unwrap_or_else(|| Err(Broken::before("the controller failed over the node's answer"))) {
-            Ok(()) => Ok(winrm),
-            Err(broken) => {
-                winrm.close().await;
-                Err(broken.unsent())
-            }
-        }
+        let broken = match began.await {
+            Some(Ok(())) => return Ok(winrm),
+            Some(Err(broken)) => broken,
+            None => Broken::before("the controller failed over the node's answer"),
+        };
+        winrm.close().await;
+        Err(broken.unsent())
     }
 
     async fn start(&mut self) -> Result<(), Broken> {

@@ -1,6 +1,7 @@
 //! The tests' own KDC and sshd (tests/winrm/kdc.py, sshd.py): real ones, with a realm and keys made for the test.
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "each test file uses a part")]
 
+use super::common::{CANARY, left_out};
 use super::server::sources;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
@@ -17,13 +18,13 @@ impl Helper {
     /// `None`, said by name, where what it needs is not installed.
     pub fn start(python: &Path, script: &str, arguments: &[&str]) -> Option<Helper> {
         let mut command = Command::new(python);
-        command.arg(sources().join(script)).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.env_remove(CANARY).arg(sources().join(script)).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         if line.is_empty() {
             let words = child.wait_with_output().unwrap();
-            println!("LEFT OUT: {script}: {}", String::from_utf8_lossy(&words.stderr).trim());
+            left_out(&format!("{script}: {}", String::from_utf8_lossy(&words.stderr).trim()));
             return None;
         }
         Some(Helper { child, ready: serde_json::from_str(&line).unwrap() })

@@ -1,6 +1,7 @@
 //! The tests' own WinRM server (tests/winrm, Python), started and ended here.
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "each test file uses a part")]
 
+use super::common::{CANARY, left_out, powershell};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -19,11 +20,7 @@ pub fn python() -> Option<PathBuf> {
         assert!(path.exists(), "DRYDOCK_WINRM_PYTHON names {}, which is not there", path.display());
         return Some(path);
     }
-    let on_path = |name: &str| std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).any(|f| f.join(name).is_file());
-    if std::env::var_os("DRYDOCK_PWSH").is_none() && !on_path("pwsh") && !on_path("powershell.exe") {
-        println!("LEFT OUT: there is no PowerShell (DRYDOCK_PWSH, pwsh or powershell.exe on PATH)");
-        return None;
-    }
+    powershell()?;
     let test = std::env::current_exe().unwrap();
     let target = test.ancestors().find(|f| f.join("debug").is_dir() || f.join("release").is_dir())?;
     let made = Command::new("sh").arg(sources().join("environment.sh")).arg(target).output().unwrap();
@@ -31,7 +28,7 @@ pub fn python() -> Option<PathBuf> {
     if made.status.success() && !said.is_empty() {
         return Some(said.into());
     }
-    println!("LEFT OUT: {}", String::from_utf8_lossy(&made.stderr).trim());
+    left_out(String::from_utf8_lossy(&made.stderr).trim());
     None
 }
 
@@ -78,7 +75,7 @@ impl Server {
         command.args(["-m", "winrm_server", "--node", node, "--address", "127.0.0.1", "--port", "0"]);
         command.args(["--users", &at("users.json"), "--switches", &at("switches.json"), "--counters", &at("counters.json")]);
         command.args(arguments.iter().map(|a| a.replace("CERTS", &certificates)));
-        command.env("PYTHONPATH", sources()).envs(variables.iter().copied()).stdout(Stdio::piped());
+        command.env_remove(CANARY).env("PYTHONPATH", sources()).envs(variables.iter().copied()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

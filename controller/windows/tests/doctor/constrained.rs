@@ -29,10 +29,7 @@ exit $code
 
 /// The stand-in, in this folder.
 fn constrained(folder: &Path) -> Option<PathBuf> {
-    let Some(pwsh) = powershell() else {
-        println!("LEFT OUT: there is no PowerShell here (DRYDOCK_PWSH, pwsh or powershell.exe)");
-        return None;
-    };
+    let pwsh = powershell()?;
     let program = folder.join("powershell.exe");
     fs::write(&program, STAND_IN.replace("PWSH", &pwsh)).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();

@@ -38,10 +38,7 @@ struct Stub {
 
 impl Stub {
     fn new() -> Option<Stub> {
-        let Some(pwsh) = powershell() else {
-            println!("LEFT OUT: there is no PowerShell here (DRYDOCK_PWSH, pwsh or powershell.exe)");
-            return None;
-        };
+        let pwsh = powershell()?;
         let folder = tempfile::tempdir().unwrap();
         let made = Command::new("python3")
             .args(["-m", "stub", "make"])
