@@ -80,7 +80,7 @@ pub(crate) enum Event {
     /// The worker's next phase.
     Worker { node: NodeName, number: u32 },
     /// The commit has ended.
-    CommitEnds { node: NodeName, power: u32 },
+    CommitEnds { node: NodeName, power: u32, patience: Option<Millis> },
     /// The node restarts.
     GoDown { node: NodeName, power: u32, cause: Cause },
     /// The node starts.
@@ -193,9 +193,9 @@ impl Cluster {
                 }
             }
             Event::Worker { node, number } => self.worker_goes_on(&node, number),
-            Event::CommitEnds { node, power } => {
+            Event::CommitEnds { node, power, patience } => {
                 if self.nodes[&node].power == power {
-                    self.commit_ends(&node);
+                    self.commit_ends(&node, patience);
                 }
             }
             Event::GoDown { node, power, cause } => {

@@ -17,6 +17,10 @@ pub(crate) struct Crashed;
 /// How long a script takes from its answer to the restart that it asked for.
 const SHUTDOWN: Millis = Millis::seconds(5);
 
+/// How long what was committed waits for the quorum to bear its restart, and how often it looks.
+const QUORUM_WAIT: Millis = Millis::minutes(10);
+const QUORUM_LOOK: Millis = Millis::seconds(10);
+
 impl Cluster {
     /// An order comes from a controller, over a connection that may fail it.
     pub(crate) fn receives(&mut self, order: &Order) -> Result<Receipt, PerformError> {
@@ -92,7 +96,7 @@ impl Cluster {
                 self.clean_up_if_cancelled(name);
                 Ok(Receipt::Applied)
             }
-            Some(work) => self.performs(name, &work, &order.entry.place, &cause),
+            Some(work) => self.performs(name, &work, &order.entry.place, &cause, order.expect.quorum),
         }
     }
 
@@ -121,7 +125,7 @@ impl Cluster {
         }
     }
 
-    fn performs(&mut self, name: &NodeName, work: &Work, place: &Place, cause: &Cause) -> Result<Receipt, Crashed> {
+    fn performs(&mut self, name: &NodeName, work: &Work, place: &Place, cause: &Cause, quorum: bool) -> Result<Receipt, Crashed> {
         match work.step {
             Step::WriteRegistry => self.writes_registry(name, work, place, cause),
             Step::Vacate => self.vacates(name, place, cause),
@@ -137,7 +141,7 @@ impl Cluster {
                 self.begins_install(name, work, place, cause);
                 Ok(Receipt::Started)
             }
-            Step::Restart => self.commits_and_restarts(name, work, place, cause),
+            Step::Restart => self.commits_and_restarts(name, work, place, cause, quorum),
             Step::Return => {
                 self.phase(name, place, Phase::Started);
                 self.flushed(name)?;
@@ -220,7 +224,14 @@ impl Cluster {
 
     /// Commit must be called once, right before the restart; a second call before it is unsupported and can make the update fail
     /// (Microsoft: IUpdateInstaller4::Commit).
-    fn commits_and_restarts(&mut self, name: &NodeName, work: &Work, place: &Place, cause: &Cause) -> Result<Receipt, Crashed> {
+    fn commits_and_restarts(
+        &mut self,
+        name: &NodeName,
+        work: &Work,
+        place: &Place,
+        cause: &Cause,
+        quorum: bool,
+    ) -> Result<Receipt, Crashed> {
         self.phase(name, place, Phase::Started);
         let node = self.node(name);
         let found = node.memory.commit.as_ref().is_some_and(|c| c.target == work.target && c.attempt == work.attempt);
@@ -242,20 +253,33 @@ impl Cluster {
         self.did(name, Did::Committed { target: work.target, attempt: work.attempt }, cause);
         // With media there is nothing for the update agent to do.
         let wait = if media { SHUTDOWN } else { self.dice.about(self.durations.commit) };
-        self.after(wait, Event::CommitEnds { node: name.clone(), power });
+        self.after(wait, Event::CommitEnds { node: name.clone(), power, patience: quorum.then_some(QUORUM_WAIT) });
         Ok(Receipt::Started)
     }
 
-    pub(crate) fn commit_ends(&mut self, name: &NodeName) {
+    /// Others may have gone down while it committed: as long as its own going would cost the quorum its script waits, and at last leaves the restart to a
+    /// later order.
+    pub(crate) fn commit_ends(&mut self, name: &NodeName, patience: Option<Millis>) {
+        let left = patience.filter(|_| self.rules.on(Rule::ExpectQuorum) && self.would_lose_quorum(name));
         let node = self.node(name);
+        let power = node.power;
         if let Some(staged) = &mut node.staged {
             staged.committed = true;
         }
         if let Some(commit) = &mut node.memory.commit {
-            commit.phase = CommitPhase::Restarting;
+            commit.phase = if left.is_some() { CommitPhase::Committed } else { CommitPhase::Restarting };
         }
-        if let Some(cause) = node.script.clone() {
-            self.restarts_soon(name, &cause);
+        match left {
+            None => {
+                if let Some(cause) = node.script.clone() {
+                    self.restarts_soon(name, &cause);
+                }
+            }
+            Some(Millis(0)) => node.script = None,
+            Some(Millis(left)) => {
+                let patience = Some(Millis(left.saturating_sub(QUORUM_LOOK.0)));
+                self.after(QUORUM_LOOK, Event::CommitEnds { node: name.clone(), power, patience });
+            }
         }
     }
 }

@@ -4,8 +4,8 @@ use super::hand::{Hand, config, known, n};
 use crate::{Fault, Planned, Rules};
 use drydock_engine::ports::PerformError;
 use drydock_model::fact::Gap;
-use drydock_model::observed::{DrainStatus, MemberState, Memory, WorkerState};
-use drydock_model::order::{Order, Receipt};
+use drydock_model::observed::{CommitPhase, DrainStatus, MemberState, Memory, WorkerState};
+use drydock_model::order::{Order, Receipt, Unmet};
 use drydock_model::step::Step;
 use drydock_model::time::Millis;
 
@@ -343,4 +343,26 @@ fn after_any_three_faults_calm_leads_to_rest() {
         hand.wait(Millis::hours(24));
         assert!(hand.lab.truth().at_rest(&hand.cluster), "seed {seed}");
     }
+}
+
+#[test]
+fn a_committed_node_stays_up_while_its_going_would_cost_the_quorum() {
+    let mut hand = Hand::new(1, 2);
+    hand.staged(&n(1));
+    assert_eq!(hand.gives(&n(1), Step::Restart), Ok(Receipt::Started));
+    strike(&mut hand, Fault::NodeNeverReturns, 2);
+    strike(&mut hand, Fault::NodeCrashes, 2);
+    let phase = |hand: &mut Hand| known(&hand.facts(&n(1)).memory).commit.map(|c| c.phase);
+    hand.wait(Millis::minutes(30));
+    assert_eq!((count(&hand, 1, "went-down"), phase(&mut hand)), (0, Some(CommitPhase::Committed)));
+    let mut again = hand.bare(&n(1), Step::Restart);
+    again.expect.quorum = true;
+    assert_eq!(hand.lab.perform(&again), Ok(Receipt::Refused(Unmet::Quorum)));
+    hand.lab.calm();
+    hand.wait(Millis::minutes(10));
+    let mut again = hand.bare(&n(1), Step::Restart);
+    again.expect.quorum = true;
+    assert_eq!(hand.lab.perform(&again), Ok(Receipt::Started), "it only restarts");
+    hand.wait(Millis::hours(1));
+    assert_eq!((count(&hand, 1, "went-down"), count(&hand, 1, "committed")), (1, 1));
 }

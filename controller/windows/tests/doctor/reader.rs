@@ -178,6 +178,14 @@ $tries = [ordered]@{
 };
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reader_does_not_know_the_worker_once_one_has_worked_there() {
+    let Some(scene) = scene() else { return };
+    std::fs::create_dir_all(scene.stub.home("N01").join("ProgramData/Drydock")).unwrap();
+    let told = scene.doctor(Intent::Observe).await;
+    assert!(told.contains("DD0613 worker is unknown: access denied"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reader_is_told_what_it_may_not_and_its_orders_leave_no_trace() {
     let Some(scene) = scene() else { return };
     let before = scene.traces();
