@@ -38,7 +38,7 @@ pub enum Command {
     Why(Why),
     /// Show what was done to a cluster
     History(History),
-    /// Look at a cluster's nodes once, and change nothing
+    /// Look at a cluster's nodes once; orders nothing
     Probe(Probe),
     /// Walk to every node of a cluster, from its name to its facts, and say where it stops and what to do
     Doctor(Doctor),
@@ -67,7 +67,7 @@ pub struct Run {
     /// The controller's configuration
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
-    /// Look and write status; order nothing
+    /// Claim the status branch, look, and write status; order nothing
     #[arg(long)]
     pub observe: bool,
     /// Take the status branch over from a controller of another name, which must be stopped

@@ -1,4 +1,5 @@
-//! `drydock probe`: one look at a cluster's nodes, printed; nothing is changed, and nothing is written but a recording where one is asked for.
+//! `drydock probe`: one look at a cluster's nodes, printed; nothing is ordered. On a node, the first look since it started leaves a name for this boot in a
+//! volatile key; here, a recording is written where one is asked for.
 
 use crate::Context;
 use crate::args::Probe;

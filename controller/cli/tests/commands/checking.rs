@@ -599,48 +599,48 @@ fn help_names_every_command_and_exit_code() {
         &world.path(""),
         "--help",
         expect![[r#"
-        Operating system upgrades of Windows failover clusters by pull request
+            Operating system upgrades of Windows failover clusters by pull request
 
-        Usage: drydock <COMMAND>
+            Usage: drydock <COMMAND>
 
-        Commands:
-          demo         See it work: a fleet repository, simulated clusters, a controller, and two pull
-                       requests, in a minute
-          run          Run a controller: watch the fleet repository and upgrade its clusters
-          init         Make the status branch, once per fleet
-          validate     Check files of a fleet repository
-          plan         Show what merging the working tree would do to each cluster
-          status       Show how clusters stand
-          why          Say in plain words what a cluster waits for, and what to do
-          history      Show what was done to a cluster
-          probe        Look at a cluster's nodes once, and change nothing
-          doctor       Walk to every node of a cluster, from its name to its facts, and say where it stops
-                       and what to do
-          credential   Speak about a credential for nodes
-          accept       Let in a rewritten revision, or a foreign commit of the status branch
-          node         Speak about one node
-          clock        Speak about the time
-          schema       Print a JSON Schema
-          completions  Print completions for a shell
-          man          Print the manual page
+            Commands:
+              demo         See it work: a fleet repository, simulated clusters, a controller, and two pull
+                           requests, in a minute
+              run          Run a controller: watch the fleet repository and upgrade its clusters
+              init         Make the status branch, once per fleet
+              validate     Check files of a fleet repository
+              plan         Show what merging the working tree would do to each cluster
+              status       Show how clusters stand
+              why          Say in plain words what a cluster waits for, and what to do
+              history      Show what was done to a cluster
+              probe        Look at a cluster's nodes once; orders nothing
+              doctor       Walk to every node of a cluster, from its name to its facts, and say where it stops
+                           and what to do
+              credential   Speak about a credential for nodes
+              accept       Let in a rewritten revision, or a foreign commit of the status branch
+              node         Speak about one node
+              clock        Speak about the time
+              schema       Print a JSON Schema
+              completions  Print completions for a shell
+              man          Print the manual page
 
-        Options:
-          -h, --help     Print help
-          -V, --version  Print version
+            Options:
+              -h, --help     Print help
+              -V, --version  Print version
 
-        Exit codes:
-          0  fine
-          1  done, and something was found: an invalid file, a cluster that needs a person
-          2  the command line is wrong, or names something that is not there
-          3  the configuration, or a key that it names, cannot be used
-          4  a repository or a node does not answer; trying again may help
-          5  a remote or a node refused; trying again does not help
-          6  this machine: disk, permissions, the state folder
-          7  another controller holds the status branch; a supervisor must not restart this one
-          8  the repository was written by a newer Drydock; upgrade this one
-          9  a fault in Drydock itself; please report it
-        --- exit 0
-    "#]],
+            Exit codes:
+              0  fine
+              1  done, and something was found: an invalid file, a cluster that needs a person
+              2  the command line is wrong, or names something that is not there
+              3  the configuration, or a key that it names, cannot be used
+              4  a repository or a node does not answer; trying again may help
+              5  a remote or a node refused; trying again does not help
+              6  this machine: disk, permissions, the state folder
+              7  another controller holds the status branch; a supervisor must not restart this one
+              8  the repository was written by a newer Drydock; upgrade this one
+              9  a fault in Drydock itself; please report it
+            --- exit 0
+        "#]],
     );
     check_in(
         &world,

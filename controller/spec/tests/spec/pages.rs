@@ -25,6 +25,31 @@ fn every_page_of_a_file_problem_has_its_code() {
     }
 }
 
+/// The kinds of hold, as the schema of the facts has them.
+fn holds() -> Vec<String> {
+    let schema: serde_json::Value = serde_json::from_str(&file("schemas/cluster-facts.schema.json")).expect("JSON");
+    let kinds = schema["definitions"]["HoldReason"]["oneOf"].as_array().expect("an enum");
+    let name = |kind: &serde_json::Value| {
+        let of_map = kind["properties"].as_object().and_then(|p| p.keys().next().cloned());
+        let camel = of_map.or_else(|| kind["const"].as_str().map(ToOwned::to_owned)).expect("a kind has a name");
+        camel[..1].to_ascii_uppercase() + &camel[1..]
+    };
+    kinds.iter().map(name).collect()
+}
+
+#[test]
+fn every_hold_has_a_page_that_says_what_happened_what_was_done_and_what_to_do() {
+    let text = file("specs/errors.md");
+    let pages: Vec<&str> = text.split("\n## Hold ").skip(1).collect();
+    let headings: Vec<&str> = pages.iter().filter_map(|p| p.lines().next()).collect();
+    assert_eq!(headings, holds(), "specs/errors.md has one page for each kind of HoldReason, in their order");
+    for page in pages {
+        for part in ["**What happened.**", "**What Drydock did.**", "**What to do.**"] {
+            assert!(page.contains(part), "the page of the hold {} lacks {part}", page.lines().next().unwrap_or_default());
+        }
+    }
+}
+
 #[test]
 fn codes_are_different_and_in_order() {
     assert!(Code::ALL.windows(2).all(|pair| pair[0].number() < pair[1].number()));
