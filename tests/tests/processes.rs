@@ -79,7 +79,7 @@ fn of_two_controllers_one_works_and_the_other_stands_down() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let (status, said) = field.controller("south", &[]).end();
-        assert_eq!(status.code(), Some(7), "{said}");
+        assert_eq!(status.code(), Some(7), "L5: the other one stands down: {said}");
         assert!(said.contains("held by the controller \"north\""), "{said}");
         let second = field.controller("south", &["--take-over"]);
         let (status, said) = first.end();

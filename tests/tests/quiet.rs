@@ -36,10 +36,10 @@ fn thirty_days_after_convergence_bring_no_order_and_no_commit() {
     while sim.now().since(began) < Millis::hours(24 * DAYS) {
         let Turn::Lap(lap) = sim.turn() else { panic!("no lap") };
         assert_eq!(lap.plan.map(|p| p.decision), Some(Decision::Converged));
-        assert_eq!(lap.wrote, None);
+        assert_eq!(lap.wrote, None, "L2: nothing is left to say");
     }
     println!("{} laps in {DAYS} days", sim.laps - laps);
     assert_eq!(sim.branch.commits().len(), commits);
     assert_eq!(sim.touch.lock().unwrap().count, effects, "neither orders nor entries");
-    assert_eq!(sim.with(|lab| lab.truth().effects().len()), happened);
+    assert_eq!(sim.with(|lab| lab.truth().effects().len()), happened, "L2: nothing is left to do");
 }

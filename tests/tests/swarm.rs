@@ -82,5 +82,5 @@ fn every_seed_keeps_the_laws_and_converges_once_it_is_calm() {
         printed(&tally)
     );
     let told: Vec<String> = failures.iter().map(|f| told(f, 60)).collect();
-    assert!(failures.is_empty(), "{}", told.join("\n\n"));
+    assert!(failures.is_empty(), "the S laws, or in the calm L1, L3 or L4, do not hold:\n{}", told.join("\n\n"));
 }

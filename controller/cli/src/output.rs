@@ -64,6 +64,12 @@ impl Output {
         self.terminal
     }
 
+    /// Columns and lines of the terminal, where there is one that knows.
+    pub fn size(&self) -> Option<(usize, usize)> {
+        let size = self.terminal.then(|| rustix::termios::tcgetwinsize(io::stdout()).ok()).flatten()?;
+        (size.ws_col > 0 && size.ws_row > 0).then(|| (usize::from(size.ws_col), usize::from(size.ws_row)))
+    }
+
     /// Text and the end of its line, to standard output.
     pub fn say(&mut self, text: &str) {
         self.write(&format!("{text}\n"));

@@ -53,10 +53,4 @@ impl ClusterConfig {
         self.witness = false;
         self
     }
-
-    /// The same with another number of roles per node.
-    pub fn with_roles(mut self, roles: u32) -> ClusterConfig {
-        self.roles = roles;
-        self
-    }
 }

@@ -55,8 +55,11 @@ const CLUSTERS: [(&str, &str, &[&str]); 2] = [
 /// What every node runs at first: a 22H2 that both paths start from.
 const FIRST_BUILD: &str = "20349.3692";
 
-/// A demo that takes longer, in real time, has gone wrong.
+/// A demo at the usual speed that takes longer, in real time, has gone wrong; a slower one may take as much longer as it is slower.
 const MOST: Millis = Millis::minutes(10);
+
+/// The speed for which that was measured.
+const USUAL_SPEED: u32 = 600;
 
 /// Real time between two looks at the status branch.
 const LOOK: Millis = Millis(200);
@@ -71,11 +74,39 @@ pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
         .build()
         .map_err(|e| Failure::new(Exit::Local, format!("no runtime: {e}"), "check this machine's limits"))?;
     let folder = folder(args, context)?;
-    let done = runtime.block_on(async { Demo::prepare(args, &folder, context).await?.play(args, context).await });
+    let done = runtime.block_on(async {
+        let mut stop = Stop::listen()?;
+        // What is dropped at a signal ends its processes: nothing is left behind.
+        tokio::select! {
+            done = async { Demo::prepare(args, &folder, context).await?.play(args, context).await } => done,
+            () = stop.told() => Err(Failure::new(Exit::Found, "told to stop before every node was done", "run it again; nothing is left running")),
+        }
+    });
     if args.keep.is_none() && done.is_err() {
         context.output.note(&format!("everything is in {}", folder.display()));
     }
     done
+}
+
+/// What tells a process to end.
+struct Stop([tokio::signal::unix::Signal; 3]);
+
+impl Stop {
+    fn listen() -> Result<Stop, Failure> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let hear = |kind| signal(kind).map_err(local);
+        Ok(Stop([hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?, hear(SignalKind::hangup())?]))
+    }
+
+    async fn told(&mut self) {
+        let Stop([terminate, interrupt, hangup]) = self;
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {}, _ = hangup.recv() => {} }
+    }
+}
+
+/// How long a demo of this speed may take.
+fn most(speed: u32) -> Millis {
+    Millis(MOST.0.saturating_mul(u64::from(USUAL_SPEED)).checked_div(u64::from(speed)).unwrap_or(u64::MAX).max(MOST.0))
 }
 
 fn folder(args: &Args, context: &Context) -> Result<PathBuf, Failure> {
@@ -146,6 +177,11 @@ impl Demo {
         let revision = self.fleet.merge("Merge pull request #2: all clusters to 24H2 from media", &second, &self.clock)?;
         self.announce(context, "#2", "24H2 from media", &revision.to_string());
         self.until("24H2", &mut mishap, context).await?;
+        if let Some(what) = mishap {
+            let name = clap::ValueEnum::to_possible_value(&what).map_or_else(String::new, |v| v.get_name().to_owned());
+            let todo = "no installation was seen on the way; give a lower --speed";
+            return Err(Failure::new(Exit::Found, format!("every node is on 24H2, and the fault {name} never struck"), todo));
+        }
         self.finish(&before, args, context).await
     }
 
@@ -173,8 +209,9 @@ impl Demo {
                 let what = format!("the controller ended ({status}): {}", self.controller.last_words());
                 return Err(Failure::new(Exit::Fault, what, format!("its log is {}", self.controller.log.display())));
             }
-            if now.since(self.began) > MOST {
-                let what = format!("after {MOST} not every node is on {release}");
+            let most = most(self.time.speed);
+            if now.since(self.began) > most {
+                let what = format!("after {most} not every node is on {release}");
                 return Err(Failure::new(Exit::Found, what, format!("the controller's log is {}", self.controller.log.display())));
             }
             Clock::sleep(&System, LOOK).await;
@@ -233,8 +270,10 @@ impl Demo {
     async fn fault(&self, fault: Fault, node: Option<&str>) -> Result<(), Failure> {
         let cluster = CLUSTERS[0].0.parse().map_err(|_| lab("a cluster's name"))?;
         let node = node.map(str::parse).transpose().map_err(|_| lab("a node's name"))?;
-        self.lab.plan(Planned::now(fault, cluster, node)).await.map_err(|e| lab(&e.to_string()))?;
-        Ok(())
+        match self.lab.plan(Planned::now(fault, cluster, node)).await.map_err(|e| lab(&e.to_string()))? {
+            Some(_) => Ok(()),
+            None => Err(lab("it knows no such cluster or node, and the fault did not strike")),
+        }
     }
 
     /// The demo's person: reads what a hold asks for, and does it.
@@ -434,4 +473,14 @@ fn local(error: std::io::Error) -> Failure {
 
 fn lab(why: &str) -> Failure {
     Failure::new(Exit::Fault, format!("the lab: {why}"), "its log is lab.log in the demo's folder; please report this")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slower_demo_may_take_longer_and_a_faster_one_as_long() {
+        assert_eq!((most(600), most(2_000), most(60), most(1)), (MOST, MOST, MOST.times(10), MOST.times(600)));
+    }
 }

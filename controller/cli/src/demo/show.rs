@@ -12,13 +12,16 @@ pub(super) struct Show {
     drawn: usize,
     /// What was last said of each line, without its times.
     said: BTreeMap<String, String>,
+    /// The terminal was too small for the block once: what wraps or scrolls cannot be drawn over. From then on lines are written as into a file.
+    small: bool,
 }
 
 impl Show {
     /// Shows how clusters stand. `now` is the lab's time, `passed` the time on the wall since the demo began.
     pub(super) fn draw(&mut self, output: &mut Output, clusters: &BTreeMap<&'static str, ClusterStatus>, now: Timestamp, passed: Millis) {
         let rows: Vec<Row> = clusters.iter().flat_map(|(name, status)| rows(name, status, now)).collect();
-        if output.on_terminal() {
+        self.small |= !fits(&rows, output.size());
+        if output.on_terminal() && !self.small {
             let mut text = String::new();
             if self.drawn > 0 {
                 text.push_str(&format!("\u{1b}[{}A", self.drawn));
@@ -43,6 +46,12 @@ impl Show {
         self.drawn = 0;
         output.say(text);
     }
+}
+
+/// Whether a terminal of so many columns and lines shows all rows, each on a line of its own, and the line below them.
+fn fits(rows: &[Row], size: Option<(usize, usize)>) -> bool {
+    let Some((columns, lines)) = size else { return false };
+    rows.len() < lines && rows.iter().all(|row| row.text.chars().count() + row.times.chars().count() <= columns)
 }
 
 struct Row {
@@ -98,4 +107,25 @@ const MOST: usize = 110;
 
 fn clip(text: &str) -> String {
     if text.chars().count() <= MOST { text.to_owned() } else { format!("{}…", text.chars().take(MOST - 1).collect::<String>()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_is_drawn_only_where_every_row_has_its_own_line() {
+        let row = |text: &str| Row {
+            about: String::new(),
+            news: String::new(),
+            text: text.to_owned(),
+            times: " 5m".to_owned(),
+            paint: Paint::Plain,
+        };
+        let rows = [row("short"), row("as long as it is")];
+        assert!(fits(&rows, Some((19, 3))));
+        assert!(!fits(&rows, Some((18, 3))), "the second row would wrap");
+        assert!(!fits(&rows, Some((19, 2))), "the block would scroll");
+        assert!(!fits(&rows, None));
+    }
 }

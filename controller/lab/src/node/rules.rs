@@ -12,11 +12,6 @@ macro_rules! rules {
         impl Rule {
             /// All of them.
             pub const ALL: &'static [Rule] = &[$(Rule::$name,)*];
-
-            /// Its number in the protocol.
-            pub const fn number(self) -> u8 {
-                match self { $(Rule::$name => $number,)* }
-            }
         }
 
         impl fmt::Display for Rule {
@@ -105,11 +100,6 @@ impl Rules {
     /// All but one.
     pub fn without(rule: Rule) -> Rules {
         Rules { without: [rule].into() }
-    }
-
-    /// All but those of one number of the protocol.
-    pub fn without_number(number: u8) -> Rules {
-        Rules { without: Rule::ALL.iter().copied().filter(|r| r.number() == number).collect() }
     }
 
     /// All but the node's own look at the cluster: the controller's guards are then alone.
