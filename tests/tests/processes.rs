@@ -91,3 +91,33 @@ fn of_two_controllers_one_works_and_the_other_stands_down() {
         judge_messages(&field.repository().messages());
     });
 }
+
+/// The command lines of processes that name a folder.
+fn naming(folder: &str) -> Vec<String> {
+    let all = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let lines = all.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " ")).filter(|line| line.contains(folder)).collect()
+}
+
+#[test]
+fn a_demo_that_is_told_to_stop_leaves_no_process_behind() {
+    use std::io::BufRead;
+    let folder = tempfile::tempdir().unwrap();
+    let keep = folder.path().join("demo");
+    let named = keep.to_str().unwrap();
+    let mut demo = std::process::Command::new(drydock_tests::binary::binary())
+        .args(["demo", "--keep", named])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = std::io::BufReader::new(demo.stdout.take().unwrap()).lines();
+    // By then the lab and the controller run.
+    assert!(lines.any(|line| line.unwrap().contains("Pull request #1 is merged")), "it ended before");
+    assert_eq!(naming(named).len(), 3, "{:?}", naming(named));
+    assert!(std::process::Command::new("sh").args(["-c", &format!("kill -TERM {}", demo.id())]).status().unwrap().success());
+    // Read to the end, so that it is not held up by a full pipe.
+    lines.for_each(drop);
+    assert_eq!(demo.wait().unwrap().code(), Some(1));
+    assert_eq!(naming(named), Vec::<String>::new());
+}
