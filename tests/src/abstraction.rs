@@ -295,6 +295,8 @@ impl Model {
             | HoldReason::StopAfter { .. }
             | HoldReason::StatusTouched { .. }
             | HoldReason::MixedReleases { .. }
+            | HoldReason::SolutionDeployed
+            | HoldReason::SelfUpdating
             | HoldReason::SingleNode
             | HoldReason::Law { .. } => {}
         }

@@ -125,6 +125,7 @@ pub fn four() -> Case {
                 capacity: known(Capacity { nodes: (1..=4).map(|n| (name(n), room.clone())).collect() }),
                 level: known(Level { functional: 11, upgrade: 32_773 }),
                 would_lose_quorum: known(BTreeSet::new()),
+                preconditions: known(Preconditions { solution: false, self_updating: false }),
             },
             span: Span::at(NOON),
         },
@@ -333,6 +334,7 @@ impl Case {
         refresh(&mut cluster.capacity, text);
         refresh(&mut cluster.level, text);
         refresh(&mut cluster.would_lose_quorum, text);
+        refresh(&mut cluster.preconditions, text);
     }
 }
 

@@ -387,6 +387,8 @@ impl Run {
             | HoldReason::OtherCluster { .. }
             | HoldReason::NoWindowFits { .. }
             | HoldReason::GoneIsMember { .. }
+            | HoldReason::SolutionDeployed
+            | HoldReason::SelfUpdating
             | HoldReason::SingleNode
             | HoldReason::Law { .. } => {}
         }

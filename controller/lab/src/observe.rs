@@ -4,7 +4,7 @@ use crate::cluster::Cluster;
 use crate::dice::Dice;
 use drydock_model::fact::{Fact, Gap};
 use drydock_model::ids::NodeName;
-use drydock_model::observed::{Capacity, ClusterFacts, ClusterService, Member, MemberState, NodeFacts, Observed, View};
+use drydock_model::observed::{Capacity, ClusterFacts, ClusterService, Member, MemberState, NodeFacts, Observed, Preconditions, View};
 use drydock_model::time::Span;
 
 impl Cluster {
@@ -87,6 +87,8 @@ impl Cluster {
             capacity: known(Capacity { nodes: self.nodes.keys().map(|n| (n.clone(), self.room(n))).collect() }, span),
             level: known(self.level, span),
             would_lose_quorum: known(self.nodes.keys().filter(|n| self.would_lose_quorum(n)).cloned().collect(), span),
+            // The lab's clusters are those of the article: without the solution, and nothing on them updates by itself.
+            preconditions: known(Preconditions { solution: false, self_updating: false }, span),
         }
     }
 
@@ -111,6 +113,7 @@ impl Cluster {
         tear(&mut dice, &mut observed.cluster.capacity);
         tear(&mut dice, &mut observed.cluster.level);
         tear(&mut dice, &mut observed.cluster.would_lose_quorum);
+        tear(&mut dice, &mut observed.cluster.preconditions);
     }
 }
 
@@ -150,7 +153,8 @@ pub(crate) fn each_span(observed: &mut Observed, mut change: impl FnMut(&mut Spa
         spans.into_iter().flatten().for_each(&mut change);
     }
     let c = &mut observed.cluster;
-    let spans = [seen(&mut c.storage), seen(&mut c.capacity), seen(&mut c.level), seen(&mut c.would_lose_quorum)];
+    let spans =
+        [seen(&mut c.storage), seen(&mut c.capacity), seen(&mut c.level), seen(&mut c.would_lose_quorum), seen(&mut c.preconditions)];
     spans.into_iter().flatten().for_each(change);
 }
 

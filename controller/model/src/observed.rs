@@ -373,6 +373,23 @@ pub struct ClusterFacts {
     pub level: Fact<Level>,
     /// Nodes whose loss the cluster itself says it would not survive (`MSCluster_Node.WillOfflineLoseQuorum`).
     pub would_lose_quorum: Fact<BTreeSet<NodeName>>,
+    /// What forbids an upgrade by somebody else's hand than the platform's own. Entries before it was read are without it.
+    #[serde(default = "not_asked")]
+    pub preconditions: Fact<Preconditions>,
+}
+
+fn not_asked() -> Fact<Preconditions> {
+    Fact::Unknown(Gap::NotAsked)
+}
+
+/// What forbids that the operating system is upgraded node by node (domain.md sections 2 and 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Preconditions {
+    /// The Azure Local solution is deployed: its own updates bring the operating system, and nothing else may.
+    pub solution: bool,
+    /// The clustered role of Cluster-Aware Updating, which updates by itself, is online.
+    pub self_updating: bool,
 }
 
 impl ClusterFacts {
@@ -384,6 +401,7 @@ impl ClusterFacts {
             capacity: Fact::Unknown(gap.clone()),
             level: Fact::Unknown(gap.clone()),
             would_lose_quorum: Fact::Unknown(gap.clone()),
+            preconditions: Fact::Unknown(gap.clone()),
         }
     }
 }

@@ -20,7 +20,7 @@ pub struct UpgradePath {
     pub registry: &'static [RegistryValue],
     /// What must be free on each node's system drive, in bytes.
     pub least_free_disk: u64,
-    /// What must be true before the first node beside [`COMMON_CHECKS`], in words.
+    /// What a person makes sure of before the first node, in words; what Drydock can see are guards of the planner.
     pub checks: &'static [&'static str],
     /// What a person should know who asks for it.
     pub warnings: &'static [&'static str],
@@ -153,20 +153,11 @@ pub const PATHS: [UpgradePath; 3] = [
     },
 ];
 
-/// What must be true before any upgrade, in words; each is a guard of the planner or is asked of a person.
-pub const COMMON_CHECKS: &[&str] = &[
-    "every node is Up and answers",
-    "every virtual disk is healthy, no storage job runs, no disk is in maintenance mode",
-    "no node has servicing or a restart pending",
-    "the solution upgrade has not been applied (no Azure Stack HCI Orchestrator Service)",
-    "Cluster-Aware Updating is not at work, and its self-updating is off",
-];
-
-/// Before an upgrade to 24H2, beside those.
+/// Before an upgrade to 24H2.
 const CHECKS_24H2: &[&str] = &[
     "the cluster is not stretched over sites",
-    "drivers fit Windows Server 2025, network drivers newer than those in the box (a person's task)",
-    "the group Cloud Management is empty, and the registration is repaired where it must be (a person's task)",
+    "drivers fit Windows Server 2025, network drivers newer than those in the box",
+    "the group Cloud Management is empty, and the registration is repaired where it must be",
 ];
 
 /// The way from one release to another, if one is documented.

@@ -26,6 +26,7 @@ pub(crate) fn guards(eye: &Eye<'_>, node: &NodeName, purpose: Purpose) -> Result
     eye.others_up(node)?;
     everybody_sees(eye)?;
     nobody_services(eye)?;
+    preconditions(eye)?;
     // What is damaged there would refuse every order but the way back.
     eye.need(node, "worker", &eye.node(node).worker)?;
     if purpose == Purpose::Upgrade {
@@ -35,6 +36,17 @@ pub(crate) fn guards(eye: &Eye<'_>, node: &NodeName, purpose: Purpose) -> Result
     quorum(eye, node)?;
     room(eye, node)?;
     Ok(())
+}
+
+/// Nobody else upgrades this cluster, and nothing on it asks for another way (domain.md sections 2 and 5).
+pub(crate) fn preconditions(eye: &Eye<'_>) -> Result<(), No> {
+    let facts = eye
+        .fresh(&eye.s.observed.cluster.preconditions)
+        .map_err(|gap| WaitingOn::ClusterAnswer { fact: "solution and self-updating".to_owned(), gap })?;
+    if facts.solution {
+        return Err(HoldReason::SolutionDeployed.into());
+    }
+    if facts.self_updating { Err(HoldReason::SelfUpdating.into()) } else { Ok(()) }
 }
 
 /// S3: the window stays open for all of one node's remaining steps and its way back.

@@ -68,6 +68,7 @@ fn answer(eye: &Eye<'_>) -> Result<Decision, No> {
         return Err(HoldReason::SingleNode.into());
     }
     begin::members(eye)?;
+    begin::preconditions(eye)?;
     for name in &below {
         prepared(eye, name)?;
     }

@@ -162,7 +162,15 @@ fn warnings(s: &Situation<'_>) -> Vec<String> {
     let from: BTreeSet<Version> = s.observed.nodes.values().filter_map(|n| Version::of_family(n.build.known()?.family)).collect();
     let texts: BTreeSet<&str> =
         from.iter().filter_map(|v| path(*v, s.desired.target.version)).flat_map(|p| p.warnings.iter().copied()).collect();
-    texts.into_iter().map(str::to_owned).collect()
+    let begun = s.ledger.known().is_some_and(|ledger| ledger.run_began.is_some_and(|(target, _)| target == s.desired.target));
+    let checks = from.iter().filter_map(|v| path(*v, s.desired.target.version)).flat_map(|p| p.checks.iter().copied());
+    // Once a node was begun it is too late to ask.
+    let asked: BTreeSet<&str> = checks.filter(|_| !begun).collect();
+    texts
+        .into_iter()
+        .map(str::to_owned)
+        .chain(asked.into_iter().map(|check| format!("make sure before the first node is begun: {check}")))
+        .collect()
 }
 
 /// What needs a person as soon as the node that is out is back.

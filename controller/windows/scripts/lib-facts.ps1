@@ -383,3 +383,12 @@ function Get-ComCode([System.Management.Automation.ErrorRecord]$Record) {
     for ($why = $Record.Exception; $null -ne $why; $why = $why.InnerException) { $code = [long]$why.HResult -band 0xFFFFFFFFL }
     $code
 }
+
+# Whether the Azure Local solution is deployed: its command answers, or its service is there, which Microsoft's own environment checker takes for the sign.
+function Test-Solution {
+    if (Get-Command -Name Get-StampInformation -ErrorAction SilentlyContinue) {
+        if (@(Get-StampInformation | Where-Object { $null -ne $_ }).Count -gt 0) { return $true }
+    }
+    $name = 'Azure Stack HCI Orchestrator Service'
+    @(Get-Service | Where-Object { $_.Name -eq $name -or $_.DisplayName -eq $name }).Count -gt 0
+}

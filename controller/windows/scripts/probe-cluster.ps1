@@ -10,6 +10,7 @@ $ErrorActionPreference = 'Stop'
         $cluster = Get-Cluster
         [ordered]@{ functional = [long]$cluster.ClusterFunctionalLevel; upgrade = [long]$cluster.ClusterUpgradeVersion }
     }
+    solution = Get-Part { [ordered]@{ present = (Test-Solution) } }
     wouldLoseQuorum = Get-Part -Cluster { , @(Get-QuorumLosers '') }
     groups = Get-Part -Cluster {
         Assert-ClusterService

@@ -38,6 +38,7 @@ fn summary(folder: &Path) -> String {
     told(&mut text, "capacity", &cluster.capacity);
     told(&mut text, "level", &cluster.level);
     told(&mut text, "would lose quorum", &cluster.would_lose_quorum);
+    told(&mut text, "preconditions", &cluster.preconditions);
     text
 }
 

@@ -5,7 +5,7 @@ use crate::sim::node;
 use drydock_model::fact::{Fact, Gap};
 use drydock_model::observed::{
     Boot, Capacity, ClusterFacts, ClusterService, DiskState, DrainStatus, Drives, Job, JobState, Level, Member, MemberState, NodeFacts,
-    Observed, RegistryFacts, Room, Setup, Storage, View, Witness,
+    Observed, Preconditions, RegistryFacts, Room, Setup, Storage, View, Witness,
 };
 use drydock_model::time::{Millis, Span, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +25,7 @@ impl Model {
                 capacity: known(Capacity { nodes: (0..NODES).map(|i| (node(i + 1), room())).collect() }, span),
                 level: known(Level { functional: 11, upgrade: 32_773 }, span),
                 would_lose_quorum: known(lost, span),
+                preconditions: known(Preconditions { solution: false, self_updating: false }, span),
             }
         } else {
             ClusterFacts::unknown(&Gap::ClusterServiceStopped)

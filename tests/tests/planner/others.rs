@@ -176,3 +176,14 @@ fn drives_that_nobody_sees_are_not_counted_as_spare() {
     let said = changed(|case| case.storage().drives.retain(|node, _| *node != name(3)));
     assert_eq!(said, "wait for quorum: without N01 no drive of the pool is seen on N03, so nobody can count them");
 }
+
+#[test]
+fn a_cluster_of_the_solution_and_one_that_updates_itself_are_left_alone() {
+    let mut case = four();
+    case.observed.cluster.preconditions = known(Preconditions { solution: true, self_updating: false });
+    assert_eq!(case.decide(), Decision::Hold(HoldReason::SolutionDeployed));
+    case.observed.cluster.preconditions = known(Preconditions { solution: false, self_updating: true });
+    assert_eq!(case.decide(), Decision::Hold(HoldReason::SelfUpdating));
+    case.observed.cluster.preconditions = Fact::Unknown(Gap::AccessDenied);
+    assert_eq!(case.says(), "wait for the cluster: solution and self-updating: access denied");
+}

@@ -132,6 +132,10 @@ pub enum HoldReason {
         /// What the nodes run now.
         releases: Vec<Version>,
     },
+    /// The Azure Local solution is deployed on the cluster.
+    SolutionDeployed,
+    /// Cluster-Aware Updating updates the cluster by itself.
+    SelfUpdating,
     /// The desired state names a single node; taking it out stops the cluster.
     SingleNode,
     /// A law forbids what the planner wanted: a fault in Drydock itself.
@@ -176,6 +180,12 @@ impl fmt::Display for HoldReason {
             HoldReason::MixedReleases { releases } => {
                 let names: Vec<String> = releases.iter().map(ToString::to_string).collect();
                 write!(f, "the nodes run {}; with one more release there would be three in the cluster", names.join(" and "))
+            }
+            HoldReason::SolutionDeployed => {
+                f.write_str("the Azure Local solution is deployed here, and the operating system must not be upgraded beside it")
+            }
+            HoldReason::SelfUpdating => {
+                f.write_str("the clustered role of Cluster-Aware Updating is online and may take a node at any time")
             }
             HoldReason::SingleNode => f.write_str("a cluster of one node cannot be upgraded node by node"),
             HoldReason::Law { id, what } => write!(f, "law {id} forbids the next step: {what}"),
@@ -241,6 +251,13 @@ impl HoldReason {
                 Some(newest) => format!("Ask for {newest} until all nodes run it, then for the newer release."),
                 None => "Ask for the release in the middle first.".to_owned(),
             },
+            HoldReason::SolutionDeployed => {
+                "Upgrade it by the solution's own updates, and take its file out of the fleet. If the solution is not deployed, remove the service \"Azure Stack HCI Orchestrator Service\" that says so; Drydock then goes on by itself."
+                    .to_owned()
+            }
+            HoldReason::SelfUpdating => {
+                "Disable-CauClusterRole -ClusterName CLUSTER for the time of the upgrade, and where its group is online still: Stop-ClusterGroup. Afterwards Enable-CauClusterRole. Drydock goes on by itself.".to_owned()
+            }
             HoldReason::SingleNode => "Upgrade it by hand, with its virtual machines shut down.".to_owned(),
             HoldReason::Law { .. } => "This is a fault in Drydock. Nothing was done. Please report it with this cluster's facts.yaml.".to_owned(),
         }
@@ -268,6 +285,8 @@ impl HoldReason {
             | HoldReason::StopAfter { .. }
             | HoldReason::StatusTouched { .. }
             | HoldReason::MixedReleases { .. }
+            | HoldReason::SolutionDeployed
+            | HoldReason::SelfUpdating
             | HoldReason::SingleNode
             | HoldReason::Law { .. } => None,
         }
@@ -295,6 +314,8 @@ impl HoldReason {
             HoldReason::StatusTouched { .. } => "StatusTouched",
             HoldReason::OtherClaim { .. } => "OtherClaim",
             HoldReason::MixedReleases { .. } => "MixedReleases",
+            HoldReason::SolutionDeployed => "SolutionDeployed",
+            HoldReason::SelfUpdating => "SelfUpdating",
             HoldReason::SingleNode => "SingleNode",
             HoldReason::Law { .. } => "Law",
         }

@@ -281,6 +281,8 @@ fn fails_preflight(why: &HoldReason) -> bool {
         | HoldReason::NoWindowFits { .. }
         | HoldReason::GoneIsMember { .. }
         | HoldReason::MixedReleases { .. }
+        | HoldReason::SolutionDeployed
+        | HoldReason::SelfUpdating
         | HoldReason::SingleNode => true,
         HoldReason::NodeReplaced { .. }
         | HoldReason::PersonHasNode { .. }

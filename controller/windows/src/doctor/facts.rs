@@ -81,6 +81,7 @@ impl Read {
             asked("level", told.level.gap());
             asked("quorum", told.would_lose_quorum.gap());
             asked("storage", told.storage.gap());
+            asked("solution and self-updating", told.preconditions.gap());
         }
         findings.extend(gaps.iter().map(|(what, gap)| unread(what, gap)));
         findings.extend(identity(&node, name));

@@ -279,9 +279,11 @@ fn facts_that_are_unknown_are_named_and_so_is_what_would_stop_an_upgrade() {
     check(
         &read(&node("N01"), "N01").1,
         expect![[r#"
-            14 known, 1 unknown; build 20349.3692; the cluster service runs; no fence yet
+            14 known, 2 unknown; build 20349.3692; the cluster service runs; no fence yet
             DD0613 storage is unknown: access denied
               -> give the account the right; the step before may name it
+            DD0613 solution and self-updating is unknown: answer lacks solution
+              -> in a shell of this account try the commands that DD0613 names
         "#]],
     );
     let mut damaged = node("N01");
@@ -290,11 +292,13 @@ fn facts_that_are_unknown_are_named_and_so_is_what_would_stop_an_upgrade() {
     check(
         &read(&damaged, "N01").1,
         expect![[r#"
-            13 known, 2 unknown; build 20349.3692; the cluster service runs; no fence yet
+            13 known, 3 unknown; build 20349.3692; the cluster service runs; no fence yet
             DD0617 worker is unknown, as something that Drydock keeps there is damaged: C:\D\1.ab-8\state.json does not read
               -> look at it and at what stands beside it, then remove the folder of that file, or that one value, as DD0617 says
             DD0613 storage is unknown: access denied
               -> give the account the right; the step before may name it
+            DD0613 solution and self-updating is unknown: answer lacks solution
+              -> in a shell of this account try the commands that DD0613 names
         "#]],
     );
     let mut odd = node("N02");

@@ -4,7 +4,7 @@ use super::{At, MOST_DISKS, MOST_MEMBERS, MOST_NAMES, MOST_WORDS, part};
 use drydock_model::fact::{Fact, Gap};
 use drydock_model::ids::NodeName;
 use drydock_model::observed::{
-    Capacity, ClusterFacts, ClusterService, DiskState, Drives, Job, JobState, Level, MemberState, NodeFacts, Room, Storage,
+    Capacity, ClusterFacts, ClusterService, DiskState, Drives, Job, JobState, Level, MemberState, NodeFacts, Preconditions, Room, Storage,
 };
 use drydock_model::time::Span;
 use serde_json::Value;
@@ -42,7 +42,33 @@ pub fn cluster(
         capacity: capacity(rooms, seen),
         level: asked(cluster, |answer| part(answer, "level", seen, level)),
         would_lose_quorum: asked(cluster, |answer| part(answer, "wouldLoseQuorum", seen, names)),
+        preconditions: asked(cluster, |answer| preconditions(answer, seen)),
     }
+}
+
+/// Groups of one cluster: a virtual machine each, and some more.
+const MOST_GROUPS: usize = 8_192;
+
+fn preconditions(answer: &Value, seen: Span) -> Fact<Preconditions> {
+    let all = || -> Result<Preconditions, Gap> {
+        Ok(Preconditions {
+            solution: known(part(answer, "solution", seen, |at| at.field("present")?.yes()))?,
+            self_updating: known(part(answer, "groups", seen, self_updating))?,
+        })
+    };
+    match all() {
+        Ok(value) => Fact::Known { value, seen },
+        Err(gap) => Fact::Unknown(gap),
+    }
+}
+
+/// The role may move to another node at any moment while it is not offline.
+fn self_updating(at: At<'_>) -> Result<bool, Gap> {
+    let mut on = false;
+    for group in at.items(MOST_GROUPS)? {
+        on |= group.field("type")?.text()? == "ClusterAwareUpdating" && group.field("state")?.text()? != "Offline";
+    }
+    Ok(on)
 }
 
 fn asked<T>(answer: Result<&Value, &Gap>, read: impl FnOnce(&Value) -> Fact<T>) -> Fact<T> {

@@ -161,7 +161,7 @@ async fn a_stub_node_is_walked_to_its_facts_and_two_of_them_are_one_cluster() {
             PowerShell ok: PowerShell VERSION, FullLanguage, on N01
             modules ok: FailoverClusters, Storage, ScheduledTasks, CimCmdlets, Dism, Hyper-V, AzureStackHCI
             rights ok: FABRIC\svc-drydock (unknown), an administrator; 30 shells for each account
-            facts ok: 15 known, 0 unknown; build 20349.3692; the cluster service runs; no fence yet
+            facts ok: 16 known, 0 unknown; build 20349.3692; the cluster service runs; no fence yet
         "#]],
     );
     let both = ["N01", "N02"].map(|n| n.parse().unwrap());

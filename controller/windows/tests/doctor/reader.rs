@@ -206,7 +206,7 @@ async fn a_reader_is_told_what_it_may_not_and_its_orders_leave_no_trace() {
             -> make the account a member of the node's Administrators
           DD0612 it may not write below HKLM:\SOFTWARE\Drydock: Requested registry access is not allowed.
             -> make the account a member of the node's Administrators
-        facts found: 11 known, 4 unknown; build 20349.3692; the cluster service runs; no fence yet
+        facts found: 11 known, 5 unknown; build 20349.3692; the cluster service runs; no fence yet
           DD0613 boot is unknown: access denied
             -> give the account the right; the step before may name it
           DD0613 room is unknown: access denied
@@ -214,6 +214,8 @@ async fn a_reader_is_told_what_it_may_not_and_its_orders_leave_no_trace() {
           DD0613 quorum is unknown: access denied
             -> give the account the right; the step before may name it
           DD0613 storage is unknown: access denied
+            -> give the account the right; the step before may name it
+          DD0613 solution and self-updating is unknown: access denied
             -> give the account the right; the step before may name it
     "#]]
     .assert_eq(&scene.doctor(Intent::Upgrade).await);
@@ -230,7 +232,7 @@ async fn a_reader_is_told_what_it_may_not_and_its_orders_leave_no_trace() {
             -> allow it root\MSCluster, or make it a member of the node's Administrators
           DD0612 it may not ask the storage: Access to a CIM resource was not available to the client.
             -> make the account a member of the node's Administrators
-        facts found: 11 known, 4 unknown; build 20349.3692; the cluster service runs; no fence yet
+        facts found: 11 known, 5 unknown; build 20349.3692; the cluster service runs; no fence yet
           DD0613 boot is unknown: access denied
             -> give the account the right; the step before may name it
           DD0613 room is unknown: access denied
@@ -239,6 +241,8 @@ async fn a_reader_is_told_what_it_may_not_and_its_orders_leave_no_trace() {
             -> give the account the right; the step before may name it
           DD0613 storage is unknown: access denied
             -> give the account the right; the step before may name it
+          DD0613 solution and self-updating is unknown: access denied
+            -> give the account the right; the step before may name it
     "#]]
     .assert_eq(&scene.doctor(Intent::Observe).await);
     expect![[r#"
@@ -246,6 +250,7 @@ async fn a_reader_is_told_what_it_may_not_and_its_orders_leave_no_trace() {
           boot: AccessDenied (PermissionDenied, System.Security.SecurityException,New-Item)
           room: AccessDenied (PermissionDenied, AccessDenied,Get-VM)
         probe-cluster knows: groups level
+          solution: AccessDenied (NotSpecified, System.InvalidOperationException,Get-Service)
           wouldLoseQuorum: AccessDenied (PermissionDenied, HRESULT 0x80041003,Get-CimInstance)
         probe-storage knows: nothing
           disks: AccessDenied (PermissionDenied, MI RESULT 2,Get-StoragePool)
@@ -313,11 +318,13 @@ async fn a_reader_is_told_what_it_may_not_and_its_orders_leave_no_trace() {
         PowerShell ok: PowerShell VERSION, FullLanguage, on N01
         modules ok: FailoverClusters, Storage, ScheduledTasks, CimCmdlets, Dism, Hyper-V, AzureStackHCI
         rights ok: LAB\look (NTLM); for looking only; what orders need is not judged
-        facts found: 13 known, 2 unknown; build 20349.3692; the cluster service runs; fence 1.ab/1
+        facts found: 13 known, 3 unknown; build 20349.3692; the cluster service runs; fence 1.ab/1
           DD0613 room is unknown: access denied
             -> give the account the right; the step before may name it
           DD0613 storage is unknown: answer lacks disks
             -> in a shell of this account try the commands that DD0613 names
+          DD0613 solution and self-updating is unknown: access denied
+            -> give the account the right; the step before may name it
     "#]]
     .assert_eq(&scene.doctor(Intent::Observe).await);
     // And one that shows no WMI at all: without the machine's name nothing of the node counts.
@@ -337,7 +344,7 @@ async fn a_reader_is_told_what_it_may_not_and_its_orders_leave_no_trace() {
             -> allow it root\cimv2, or make it a member of the node's Administrators
           DD0612 it may not ask the cluster's WMI classes: Access denied
             -> allow it root\MSCluster, or make it a member of the node's Administrators
-        facts found: 10 known, 5 unknown; build 20349.3692; the cluster service runs; fence 1.ab/1
+        facts found: 10 known, 6 unknown; build 20349.3692; the cluster service runs; fence 1.ab/1
           DD0613 identity is unknown: access denied
             -> give the account the right; the step before may name it
           DD0613 clock is unknown: access denied
@@ -347,6 +354,8 @@ async fn a_reader_is_told_what_it_may_not_and_its_orders_leave_no_trace() {
           DD0613 room is unknown: access denied
             -> give the account the right; the step before may name it
           DD0613 quorum is unknown: access denied
+            -> give the account the right; the step before may name it
+          DD0613 solution and self-updating is unknown: access denied
             -> give the account the right; the step before may name it
     "#]]
     .assert_eq(&scene.doctor(Intent::Observe).await);

@@ -46,7 +46,7 @@ async fn a_node_is_walked_to_its_facts_over_winrm_with_tls_and_ntlm() {
         PowerShell ok: PowerShell VERSION, FullLanguage, on N01
         modules ok: FailoverClusters, Storage, ScheduledTasks, CimCmdlets, Dism, Hyper-V, AzureStackHCI
         rights ok: LAB\svc (NTLM), an administrator; 30 shells for each account
-        facts ok: 15 known, 0 unknown; build 20349.3692; the cluster service runs; no fence yet
+        facts ok: 16 known, 0 unknown; build 20349.3692; the cluster service runs; no fence yet
     "#]]
     .assert_eq(&walk(&bed, &target, server.port).await);
     nothing_stays(&bed, &server).await;
