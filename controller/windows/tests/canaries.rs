@@ -138,7 +138,16 @@ async fn look_everywhere() {
         let text = String::from_utf8(key.clone()).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         canaries.push(lines[lines.len() - 3].as_bytes().to_vec());
-        add("ssh", sshd.ready["user"].as_str().unwrap(), Field::SshKey, &key);
+        let user = sshd.ready["user"].as_str().unwrap();
+        add("ssh", user, Field::SshKey, &key);
+        fs::create_dir(at("locked")).unwrap();
+        fs::copy(folder.path().join("sshd/client"), at("locked/ssh-privatekey")).unwrap();
+        let mut lock = Command::new("ssh-keygen");
+        lock.args(["-q", "-p", "-P", "", "-N", "phr4secanary", "-f"]).arg(at("locked/ssh-privatekey")).stdout(Stdio::null());
+        assert!(lock.status().unwrap().success());
+        fs::write(at("locked/passphrase"), "phr4secanary\n").unwrap();
+        fs::write(at("locked/username"), user).unwrap();
+        canaries.push(b"phr4secanary".to_vec());
     }
     if kdc.is_some() {
         let table = fs::read(folder.path().join("kdc/svc.keytab")).unwrap();
@@ -169,6 +178,7 @@ async fn look_everywhere() {
     let arguments = vec!["-c".to_owned(), "cat \"$0\"".to_owned(), at("printed")];
     let command = Source::Command { program: "/bin/sh".into(), arguments, within: Duration::from_secs(20) };
     for (name, user, source) in [
+        ("ssh-locked", None, Source::Directory(at("locked").into())),
         ("variable", Some("LAB\\variable"), Source::Environment { variable: CANARY.to_owned(), field: Field::Password }),
         ("printed", None, command),
         ("folder", None, Source::Directory(at("folder").into())),
@@ -201,14 +211,17 @@ async fn look_everywhere() {
     });
     if let Some(sshd) = &sshd {
         let known_hosts = vec![folder.path().join("sshd/known_hosts")];
-        targets.push(("ssh", Transport::Ssh { port: sshd.port(), known_hosts, program: "powershell.exe".into() }, true));
+        for name in ["ssh", "ssh-locked"] {
+            let transport = Transport::Ssh { port: sshd.port(), known_hosts: known_hosts.clone(), program: "powershell.exe".into() };
+            targets.push((name, transport, true));
+        }
     }
 
     let bed = bed(references, |_| {});
     let mut said = String::new();
     for (credential, transport, fine) in targets {
         let target = Target { node: "NODE1".parse().unwrap(), address: "localhost".into(), transport, credential: credential.into() };
-        let target = if credential == "ssh" { Target { address: "127.0.0.1".into(), ..target } } else { target };
+        let target = if credential.starts_with("ssh") { Target { address: "127.0.0.1".into(), ..target } } else { target };
         let result = bed.sessions.run(&target, ONE, &[], Map::new(), MINUTE).await;
         assert_eq!(result.is_ok(), fine, "{credential}: {result:?}");
         let _ = write!(said, "{target:?} {result:?} {}", result.as_ref().err().map(ToString::to_string).unwrap_or_default());
