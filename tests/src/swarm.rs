@@ -240,6 +240,11 @@ impl Run {
                 d.target = Target { version: Version::V24H2, revision: 0 };
                 d.source = media();
             }),
+            Trouble::Gone(roll) => {
+                let nodes = &self.drawn.setup.desired.nodes;
+                let node = nodes[usize::try_from(*roll).unwrap_or(0) % nodes.len()].clone();
+                self.sim.branch.word(&self.cluster, Word::Gone { node, reason: "it smelled of smoke".to_owned() });
+            }
             Trouble::Options(roll) => {
                 let roll = *roll;
                 self.merge(|d| match roll % 4 {
@@ -379,6 +384,8 @@ impl Run {
             }
             // These end by themselves when the machine does: the person looks, and lets time pass.
             HoldReason::NodeSilent { .. } | HoldReason::StepOverdue { .. } => self.time_passes(),
+            // It has come back after all.
+            HoldReason::GoneIsMember { node } => self.retry(node),
             HoldReason::StopAfter { .. } => self.merge(|d| d.run.stop_after = None),
             // Not drawn: the count of words ends the run.
             HoldReason::NoRoute { .. }
@@ -386,7 +393,6 @@ impl Run {
             | HoldReason::MembersDiffer { .. }
             | HoldReason::OtherCluster { .. }
             | HoldReason::NoWindowFits { .. }
-            | HoldReason::GoneIsMember { .. }
             | HoldReason::SolutionDeployed
             | HoldReason::SelfUpdating
             | HoldReason::SingleNode

@@ -7,6 +7,7 @@ use git2::{CertificateCheckStatus, Cred, CredentialType, ProxyOptions, RemoteCal
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::path::PathBuf;
+use zeroize::Zeroizing;
 
 /// How a remote is got at. The default: the SSH agent, the user's known_hosts, no token, the environment's proxy.
 #[derive(Debug, Clone, Default)]
@@ -202,17 +203,20 @@ fn credential(remote: &Remote, talk: &Talk, allowed: CredentialType) -> Result<C
                     Cred::ssh_key_from_agent(user)
                 }
                 KeyFrom::File { path, passphrase_env } => {
-                    let passphrase = match passphrase_env {
-                        None => None,
-                        Some(name) => Some(std::env::var(name).map_err(|_| {
-                            talk.stop(missing(format!(
-                                "the passphrase of {} is expected in the environment variable {name}, which is not set",
-                                path.display()
-                            )))
-                        })?),
+                    let text = match std::fs::read_to_string(path) {
+                        Ok(text) => Zeroizing::new(text),
+                        Err(why) => {
+                            return Err(talk.stop(missing(format!("the key file {} cannot be read ({})", path.display(), why.kind()))));
+                        }
                     };
-                    if let Err(why) = std::fs::File::open(path) {
-                        return Err(talk.stop(missing(format!("the key file {} cannot be read ({})", path.display(), why.kind()))));
+                    let passphrase = passphrase_env.as_ref().and_then(|name| std::env::var(name).ok());
+                    // Of a key in another form nobody can tell here; what the library makes of it is told then.
+                    let locked = ssh_key::PrivateKey::from_openssh(text.as_str()).is_ok_and(|key| key.is_encrypted());
+                    if let (Some(name), None, true) = (passphrase_env, &passphrase, locked) {
+                        return Err(talk.stop(missing(format!(
+                            "the passphrase of {} is expected in the environment variable {name}, which is not set",
+                            path.display()
+                        ))));
                     }
                     *talk.shown.borrow_mut() = Some(format!("the key {} for user {user}", path.display()));
                     Cred::ssh_key(user, None, path, passphrase.as_deref())

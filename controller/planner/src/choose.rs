@@ -64,10 +64,10 @@ fn answer(eye: &Eye<'_>) -> Result<Decision, No> {
     }
     eye.stopped()?;
     eye.confirmed()?;
+    begin::members(eye)?;
     if eye.named().count() < 2 {
         return Err(HoldReason::SingleNode.into());
     }
-    begin::members(eye)?;
     begin::preconditions(eye)?;
     for name in &below {
         prepared(eye, name)?;

@@ -310,13 +310,21 @@ impl<'a> Eye<'a> {
         since.known().or(self.ledger.last_stamp).map_or(Millis::ZERO, |t| self.now().since(t))
     }
 
-    /// What the answering nodes say of the cluster, if they agree, name each other and hold the votes.
+    /// What the answering nodes say of the cluster. A node that was declared gone is asked only where the others hold no majority without it: then it is
+    /// not gone, and whoever said so must be told.
     fn quorate_view(&self) -> Result<View, WaitingOn> {
+        // What a member of another cluster sees is no word on this one.
+        let foreign = |name: &&NodeName| matches!(self.troubles.get(*name), Some(HoldReason::OtherCluster { .. }));
+        let named: Vec<&NodeName> = self.named().filter(|name| !foreign(name)).collect();
+        let all = || self.s.desired.nodes.iter().filter(|name| !foreign(name)).collect::<Vec<_>>();
+        self.view_of(&named).or_else(|why| if self.ledger.gone.is_empty() { Err(why) } else { self.view_of(&all()).map_err(|_| why) })
+    }
+
+    /// What these nodes say of the cluster, if they agree, name each other and hold the votes.
+    fn view_of(&self, asked: &[&'a NodeName]) -> Result<View, WaitingOn> {
         let mut views: Vec<(&NodeName, &View)> = Vec::new();
         let mut gap = None;
-        // What a member of another cluster sees is no word on this one.
-        let foreign = |why: &HoldReason| matches!(why, HoldReason::OtherCluster { .. });
-        for name in self.named().filter(|name| !self.troubles.get(*name).is_some_and(foreign)) {
+        for name in asked.iter().copied() {
             match self.fresh(&self.node(name).view) {
                 Ok(view) => views.push((name, view)),
                 Err(why) => gap = Some(why),

@@ -7,7 +7,7 @@ use drydock_lab::{ClusterConfig, Dice, Durations, Fault, Rules};
 use drydock_model::desired::{BitsSource, Desired, FailbackMode, NodeOrder, Overrun, Target, Version, WorkloadPolicy};
 use drydock_model::ids::ClusterName;
 use drydock_model::time::Millis;
-use drydock_model::window::{Window, Windows};
+use drydock_model::window::{Exclusion, Window, Windows};
 use std::fmt;
 
 /// What a seed stands for.
@@ -64,6 +64,8 @@ pub enum Trouble {
     Target24,
     /// Another bound, order or policy is merged.
     Options(u64),
+    /// A person declares a node gone that is a member still.
+    Gone(u64),
 }
 
 impl Trouble {
@@ -91,6 +93,7 @@ impl Trouble {
             Trouble::Resume => "resume".to_owned(),
             Trouble::Target24 => "target-changed".to_owned(),
             Trouble::Options(_) => "options-changed".to_owned(),
+            Trouble::Gone(_) => "declared-gone".to_owned(),
         }
     }
 }
@@ -163,6 +166,9 @@ fn wants(dice: &mut Dice, cluster: &ClusterName, nodes: usize, config: &mut Clus
         let zone = if dice.one_in(2) { "UTC" } else { "Europe/Berlin" };
         d.maintenance.windows = nightly(zone);
     }
+    if dice.one_in(4) {
+        d.maintenance.windows = frozen(dice, &d.maintenance.windows);
+    }
     d.maintenance.overrun = [Overrun::Finish, Overrun::FinishNode, Overrun::Stop][usize::try_from(dice.below(3)).unwrap_or(0)];
     d.run.max_retries_per_node = u8::try_from(dice.below(4)).unwrap_or(0);
     d.run.max_failed_nodes = u8::try_from(dice.below(3)).unwrap_or(0);
@@ -194,11 +200,19 @@ fn nightly(zone: &str) -> Windows {
     parts().unwrap_or_else(|| unreachable!("nine hours every night"))
 }
 
+/// With a freeze somewhere in the first day.
+fn frozen(dice: &mut Dice, windows: &Windows) -> Windows {
+    let start = crate::sim::START + Millis(dice.below(Millis::hours(24).0));
+    let end = start + Millis::hours(1 + dice.below(12));
+    let freeze = || Windows::new(windows.recurring().to_vec(), vec![Exclusion::new(start, end, "a freeze".to_owned()).ok()?]).ok();
+    freeze().unwrap_or_else(|| unreachable!("a freeze of some hours"))
+}
+
 /// A seed likes some kinds of trouble and leaves out others, so that rare ones meet often.
 fn troubles(dice: &mut Dice, span: Millis) -> Vec<(Millis, Trouble)> {
-    let own = 10;
-    // Left out until the planner bounds what it does about it; its own tests are the lab's. (One kind more shifts every seed's draws.)
-    let drawn: Vec<Fault> = Fault::ALL.iter().copied().filter(|fault| *fault != Fault::CleanUpLeavesPending).collect();
+    // One kind more shifts every seed's draws.
+    let own = 11;
+    let drawn = Fault::ALL;
     let kinds: Vec<u64> = (0..drawn.len() as u64 + own).filter(|_| dice.one_in(4)).collect();
     let mut troubles = Vec::new();
     for _ in 0..dice.below(MOST_TROUBLES + 1) {
@@ -240,6 +254,7 @@ fn troubles(dice: &mut Dice, span: Millis) -> Vec<(Millis, Trouble)> {
                     (Trouble::Stop(lasts), Some((at.plus(lasts), Trouble::StopRemoved)))
                 }
             },
+            Some(9) => (Trouble::Gone(dice.roll()), None),
             Some(_) => match dice.below(3) {
                 0 => (Trouble::Target24, None),
                 1 => (Trouble::Options(dice.roll()), None),

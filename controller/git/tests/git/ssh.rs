@@ -166,6 +166,10 @@ fn a_key_that_the_server_does_not_take_is_named_and_no_passphrase_shown() {
         ..server.access(&stage, "user")
     };
     assert!(fetch("state", unset).to_string().contains("DRYDOCK_TEST_UNSET, which is not set"));
+    // A key without a passphrase needs no variable.
+    let open = KeyFrom::File { path: stage.path("user"), passphrase_env: Some("DRYDOCK_TEST_UNSET".into()) };
+    let mut mirror = server.mirror(&stage, "open", Access { key: open, ..server.access(&stage, "user") });
+    assert!(mirror.fetch(&[status()]).is_ok());
 }
 
 /// The two ways that need the environment: this test program again, with it.
