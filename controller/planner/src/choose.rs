@@ -64,7 +64,9 @@ fn answer(eye: &Eye<'_>) -> Result<Decision, No> {
     }
     eye.stopped()?;
     eye.confirmed()?;
-    begin::members(eye)?;
+    if eye.s.desired.nodes.len() > 1 {
+        begin::members(eye)?;
+    }
     if eye.named().count() < 2 {
         return Err(HoldReason::SingleNode.into());
     }
