@@ -426,6 +426,22 @@ fn a_controller_that_starts_with_a_bad_fleet_file_goes_on_with_what_the_status_b
 }
 
 #[test]
+fn a_fleet_file_that_was_misnamed_lifts_no_freeze() {
+    let (stage, first) = Stage::new();
+    let frozen = stage.commit(Some(first), &[("fleet.yaml", What::File(format!("{FLEET}{FREEZE}")))]);
+    let before = stage.wanted("alpha");
+    let moved = [("fleet.yaml", What::Gone), ("fleet.yml", What::File(FLEET.to_owned()))];
+    let misnamed = stage.commit(Some(frozen), &moved);
+    for fleet in [stage.fleet(), started(&stage, &[&before])] {
+        let alpha = &fleet.clusters[&cluster("alpha")];
+        assert_eq!(alpha.desired.maintenance, before.desired.maintenance);
+        assert!(alpha.problem.as_ref().is_some_and(|p| p.contains("fleet.yml is not read")), "{:?}", alpha.problem);
+    }
+    stage.commit(Some(misnamed), &[("fleet.yml", What::Gone)]);
+    assert!(stage.wanted("alpha").problem.is_some(), "without any, this cluster's file does not say how it is reached");
+}
+
+#[test]
 fn what_the_fleet_freezes_holds_for_a_cluster_that_is_held_at_an_earlier_file() {
     let (stage, first) = Stage::new();
     let before = stage.wanted("alpha");

@@ -1,6 +1,7 @@
 //! How a command ends: one table of exit codes, and failures that say what happened and what to do.
 
 use drydock_git::Trouble;
+pub use drydock_git::chain;
 use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
@@ -110,22 +111,6 @@ impl Failure {
     pub fn of(exit: Exit, error: &dyn Error, todo: impl Into<String>) -> Failure {
         Failure::new(exit, chain(error), todo)
     }
-}
-
-/// An error and its causes on one line.
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    // Chains of ours have three links at most; the bound is for those of others.
-    for _ in 0..8 {
-        let Some(inner) = cause else { break };
-        let more = inner.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = inner.source();
-    }
-    text
 }
 
 impl fmt::Display for Failure {

@@ -6,6 +6,7 @@ use crate::mirror::{Head, Mirror};
 use crate::names::RefName;
 use crate::reading::{Change, ChangeKind, Kind};
 use crate::status::Shared;
+use crate::trouble::chain;
 use crate::watch::{Waker, Watch};
 use drydock_engine::ports::{Fleet, Source, SourceError, Wanted};
 use drydock_model::desired::{Desired, Suspend};
@@ -18,6 +19,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The fleet's own file.
 const FLEET_FILE: &str = "fleet.yaml";
+
+/// What people call it by mistake: then it is not missing, and its freezes are not lifted.
+const MISNAMED: &str = "fleet.yml";
 
 /// The largest file that is read; the checker refuses far smaller ones, with a place and a hint.
 const FILE_MAX: usize = 1 << 20;
@@ -136,7 +140,7 @@ impl State {
         match self.mirror.fetch(std::slice::from_ref(&self.branch)).map(|heads| heads.of(&self.branch)) {
             Ok(Head::At(head)) => Ok(head),
             Ok(Head::Absent) => Err(SourceError::NoBranch(self.branch.full().to_owned())),
-            Err(trouble) => Err(SourceError::Unreachable(trouble.to_string())),
+            Err(trouble) => Err(SourceError::Unreachable(chain(&trouble))),
         }
     }
 
@@ -241,7 +245,7 @@ impl State {
     fn take(&mut self, head: Oid) -> Result<(), SourceError> {
         let from = self.at.filter(|at| self.mirror.commit(*at).is_ok());
         let changes = self.mirror.changed(from, head, "").map_err(local)?;
-        let fleet_changed = from.is_none() || changes.iter().any(|change| change.path == FLEET_FILE);
+        let fleet_changed = from.is_none() || changes.iter().any(|change| change.path == FLEET_FILE || change.path == MISNAMED);
         if fleet_changed {
             self.take_fleet(head);
         }
@@ -263,6 +267,10 @@ impl State {
     /// each cluster is in force.
     fn take_fleet(&mut self, head: Oid) {
         let bytes = match self.mirror.identity(head, FLEET_FILE) {
+            Ok(None) if matches!(self.mirror.identity(head, MISNAMED), Ok(Some(_)) | Err(_)) => {
+                self.fleet_problem = Some(format!("{MISNAMED} is not read, and there is no {FLEET_FILE}: rename it"));
+                return;
+            }
             Ok(None) => {
                 (self.fleet_file, self.fleet_problem) = (Some(drydock_spec::Fleet::default()), None);
                 return;
@@ -443,6 +451,6 @@ fn revision(oid: Oid) -> Revision {
     oid.to_string().parse().unwrap_or_else(|_| unreachable!("an object id is a revision"))
 }
 
-fn local(error: impl std::fmt::Display) -> SourceError {
-    SourceError::Local(error.to_string())
+fn local(error: impl std::error::Error) -> SourceError {
+    SourceError::Local(chain(&error))
 }

@@ -45,5 +45,5 @@ pub use push::{Calm, Dropped, Pushed, Refusal, Wire};
 pub use reading::{Change, ChangeKind, CommitFacts, Kind, Unreadable, Walk};
 pub use remote::{BadRemote, Remote};
 pub use signing::{AllowedKeys, BadKey, SigningKey, Unverified};
-pub use trouble::Trouble;
+pub use trouble::{Trouble, chain};
 pub use watch::{Waker, Watch};

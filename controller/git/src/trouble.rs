@@ -1,7 +1,24 @@
 //! What can go wrong between us and a repository, in words that say what to do. Sources are kept, never printed.
 
+use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// An error and its causes on one line.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    // Chains of ours have three links at most; the bound is for those of others.
+    for _ in 0..8 {
+        let Some(inner) = cause else { break };
+        let more = inner.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = inner.source();
+    }
+    text
+}
 
 /// Why a fetch or a push did not go through.
 #[derive(Debug, thiserror::Error)]

@@ -7,6 +7,7 @@ use crate::commit::{Draft, Edit, Group};
 use crate::mirror::Head;
 use crate::push::{Pushed, Refusal};
 use crate::reading::Unreadable;
+use crate::trouble::chain;
 use drydock_engine::ports::{ClaimError, StoreError, TakeOver};
 use drydock_model::ids::{ClusterName, Epoch, Revision};
 use drydock_model::ledger::Ledger;
@@ -55,7 +56,7 @@ impl Keeper {
         for _ in 0..RACES {
             let head = match self.mirror.fetch(std::slice::from_ref(&self.branch)) {
                 Ok(heads) => heads.of(&self.branch),
-                Err(trouble) => return Err(ClaimError::Unreachable(trouble.to_string())),
+                Err(trouble) => return Err(ClaimError::Unreachable(chain(&trouble))),
             };
             let Head::At(head) = head else { return Err(ClaimError::NoBranch(self.branch.full().to_owned())) };
             let survey = self.survey(head)?;
@@ -121,11 +122,11 @@ impl Keeper {
             Pushed::Landed => {}
             Pushed::Rejected { why: Refusal::Moved, .. } => return Ok(None),
             Pushed::Rejected { why, .. } => return Err(ClaimError::Refused(why.to_string())),
-            Pushed::NotSent(trouble) => return Err(ClaimError::Unreachable(trouble.to_string())),
+            Pushed::NotSent(trouble) => return Err(ClaimError::Unreachable(chain(&trouble))),
             // It may land yet (rule 6). The next try looks; if it is there by then it is a claim of our name, and we claim above it.
             Pushed::Unknown(trouble) => match self.mirror.fetch(std::slice::from_ref(&self.branch)).map(|h| h.of(&self.branch)) {
                 Ok(Head::At(now)) if now == commit => {}
-                Ok(_) | Err(_) => return Err(ClaimError::Unreachable(trouble.to_string())),
+                Ok(_) | Err(_) => return Err(ClaimError::Unreachable(chain(&trouble))),
             },
         }
         self.mirror.fetch(std::slice::from_ref(&self.branch)).map_err(|e| ClaimError::Unreachable(e.to_string()))?;

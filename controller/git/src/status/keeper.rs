@@ -6,7 +6,7 @@ use crate::chain::Outbox;
 use crate::mirror::{Head, Mirror};
 use crate::names::RefName;
 use crate::signing::{AllowedKeys, SigningKey};
-use crate::trouble::Trouble;
+use crate::trouble::{Trouble, chain};
 use drydock_engine::ports::{Reading, StoreError, Wanted};
 use drydock_model::fact::{Fact, Gap};
 use drydock_model::ids::{ClusterName, Epoch, Revision};
@@ -168,7 +168,7 @@ impl Keeper {
         let Some(claim) = self.claim.clone() else { return Ok(Look::Unread("this controller has no claim".to_owned())) };
         let head = match self.mirror.fetch(std::slice::from_ref(&self.branch)) {
             Ok(heads) => heads.of(&self.branch),
-            Err(trouble) => return Ok(Look::Unread(trouble.to_string())),
+            Err(trouble) => return Ok(Look::Unread(chain(&trouble))),
         };
         if self.outbox.entries().is_empty() && head.oid().is_some() && head.oid() == self.outbox.base() {
             return Ok(Look::Confirmed);
@@ -480,6 +480,6 @@ pub(super) fn revision(oid: Oid) -> Revision {
     oid.to_string().parse().unwrap_or_else(|_| unreachable!("an object id is a revision"))
 }
 
-pub(super) fn local(error: impl std::fmt::Display) -> StoreError {
-    StoreError::Local(error.to_string())
+pub(super) fn local(error: impl std::error::Error) -> StoreError {
+    StoreError::Local(chain(&error))
 }

@@ -5,6 +5,7 @@ use super::person;
 use crate::chain::{RefusedEntry, Sent};
 use crate::commit::{Draft, Edit};
 use crate::mirror::Head;
+use crate::trouble::chain;
 use drydock_engine::ports::{Appended, Record, StoreError};
 use drydock_model::ledger::Ledger;
 use drydock_spec::wire::facts::{Facts, Transition, Wanted};
@@ -146,7 +147,7 @@ impl Keeper {
                     RefusedEntry::Stopped(Sent::Refused(why)) => return Ok(Some(why.to_string())),
                     RefusedEntry::Stopped(other) => other,
                 },
-                Sent::NotSent(trouble) | Sent::Unknown(trouble) => return Ok(Some(trouble.to_string())),
+                Sent::NotSent(trouble) | Sent::Unknown(trouble) => return Ok(Some(chain(&trouble))),
             };
         }
         Ok(Some(format!("the branch moved {ROUNDS} times while it was being written")))
