@@ -370,14 +370,19 @@ fn rule_07_a_second_foreign_commit_does_not_make_the_first_ones_tree_a_ledger() 
 }
 
 #[test]
-fn rule_14_an_entry_that_was_left_behind_begins_nothing_until_the_next_one_tells_it() {
+fn rule_14_an_entry_that_was_left_behind_is_on_the_branch_before_anything_begins() {
     let (remotes, north) = begun(&["alpha"]);
     let foreign = remotes.write(Hand::Stranger, "clusters/alpha/status.yaml", "all is well\n");
     assert!(matches!(north.note("alpha", "Wait/A"), Err(StoreError::Touched { .. })));
+    assert!(matches!(north.read("alpha").expect("fine").remote, Remote::Touched { .. }));
     remotes.say(Hand::Ann, &accept(foreign));
-    assert!(matches!(north.read("alpha").expect("fine").remote, Remote::Unread(_)), "nothing on the branch says what its ledger says");
-    assert_eq!(north.note("alpha", "Wait/B"), Ok(Appended::Pushed));
-    assert_eq!(north.read("alpha").expect("fine").remote, Remote::Confirmed);
+    let facts = |remotes: &Remotes| remotes.file(remotes.head().expect("fine"), "clusters/alpha/facts.yaml").expect("fine");
+    north.line.set_down(true);
+    assert!(matches!(north.read("alpha").expect("fine").remote, Remote::Touched { .. } | Remote::Unread(_)));
+    assert!(!facts(&remotes).contains("Wait/A"));
+    north.line.set_down(false);
+    let mut readings = (0..3).map(|_| north.read("alpha").expect("fine").remote);
+    assert!(readings.any(|remote| remote == Remote::Confirmed && facts(&remotes).contains("Wait/A")), "what its ledger says is told again");
 }
 
 #[test]
@@ -398,11 +403,31 @@ fn a_word_is_heard_once_however_often_the_branch_is_looked_at() {
 }
 
 #[test]
+fn a_commit_of_somebody_else_that_cannot_be_read_holds_every_cluster_and_the_way_back_goes_on() {
+    let (remotes, north) = begun(&["alpha", "beta"]);
+    let before = north.ledger("alpha");
+    // No folder that Drydock would make is so deep. A person takes it away again.
+    let deep = format!("clusters/{}facts.yaml", "a/".repeat(80));
+    let foreign = remotes.write(Hand::Stranger, &deep, "x");
+    for name in ["alpha", "beta"] {
+        let reading = north.read(name).expect("a reading all the same");
+        assert_eq!(reading.remote, Remote::Touched { commit: revision(foreign) });
+        assert!(ledger(reading).out.is_some());
+    }
+    drop(north);
+    remotes.put(Hand::Stranger, vec![Edit::Remove { path: deep }], "clean-up");
+    remotes.clock.pass(Millis::hours(2));
+    let north = remotes.end("north", Hand::North, "elsewhere");
+    north.claim().expect("fine");
+    let alpha = north.read("alpha").expect("fine");
+    assert_eq!((alpha.remote.clone(), ledger(alpha).open), (Remote::Touched { commit: revision(foreign) }, before.open));
+}
+
+#[test]
 fn whatever_keeps_the_branch_from_being_read_is_waited_for_and_the_way_back_goes_on() {
     let (remotes, north) = begun(&["alpha"]);
-    // No folder that Drydock would make is so deep.
-    let deep = format!("clusters/{}facts.yaml", "a/".repeat(80));
-    remotes.write(Hand::Stranger, &deep, "x");
+    let message = "x".repeat(1_100_000);
+    remotes.put(Hand::Stranger, Vec::new(), &message);
     let reading = north.read("alpha").expect("a reading all the same");
     assert!(matches!(reading.remote, Remote::Unread(_)), "{:?}", reading.remote);
     assert!(ledger(reading).out.is_some());

@@ -255,7 +255,16 @@ impl Keeper {
                     words.retain(|said| !matches!(said, Said::Cluster { cluster: to, .. } if *to == cluster));
                 }
             } else {
-                for cluster in self.touched_by(&folders, parent, commit).map_err(|e| broken(e.to_string()))? {
+                let touches = match self.touched_by(&folders, parent, commit) {
+                    Ok(clusters) => clusters,
+                    // What it did cannot be read: it may be anything.
+                    Err(error) => {
+                        warn!(%commit, %error, "what somebody else wrote to the status branch cannot be read");
+                        let before = self.folders_at(parent.unwrap_or(base)).unwrap_or_default();
+                        before.into_values().chain(folders.values().cloned()).collect()
+                    }
+                };
+                for cluster in touches {
                     let good = accepted_from.remove(&cluster).or(parent).unwrap_or(base);
                     touched.entry(cluster).or_insert((commit, good));
                 }

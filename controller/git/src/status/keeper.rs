@@ -200,6 +200,7 @@ impl Keeper {
         if let Some((join, good)) = came.joined {
             warn!(%join, "somebody joined another history to the status branch");
             self.touch_all(join, good);
+            self.classified = Some(join);
         }
         for commit in &came.after {
             self.take_in_one(*commit)?;
@@ -223,13 +224,14 @@ impl Keeper {
     }
 
     fn take_in_one(&mut self, commit: Oid) -> Result<(), StoreError> {
-        if self.outbox.entries().contains(&commit) {
-            return Ok(());
+        if !self.outbox.entries().contains(&commit)
+            && let Some(why) = self.classify(commit)?
+        {
+            return Err(self.stand_down(&why));
         }
-        match self.classify(commit)? {
-            Some(why) => Err(self.stand_down(&why)),
-            None => Ok(()),
-        }
+        // One by one: where the look ends at the next one, no word is heard twice.
+        self.classified = Some(commit);
+        Ok(())
     }
 
     /// What one commit of somebody else means; words of a stand-down if it is a claim.
@@ -249,8 +251,13 @@ impl Keeper {
             self.touch_all(commit, good);
             return Ok(None);
         }
-        for cluster in self.touched_by(&self.folders, parent, commit)? {
-            self.touch(&cluster, commit, good);
+        match self.touched_by(&self.folders, parent, commit) {
+            Ok(clusters) => clusters.iter().for_each(|cluster| self.touch(cluster, commit, good)),
+            // What it did cannot be read: it may be anything.
+            Err(error) => {
+                warn!(%commit, %error, "what somebody else wrote to the status branch cannot be read");
+                self.touch_all(commit, good);
+            }
         }
         Ok(None)
     }
@@ -333,7 +340,9 @@ impl Keeper {
     }
 
     fn tell(&mut self, cluster: &ClusterName, word: &Word) {
-        if let Some(Ok(ledger)) = self.clusters.get_mut(cluster).map(|t| &mut t.ledger) {
+        let tracked = self.clusters.get_mut(cluster).and_then(|tracked| tracked.ledger.as_mut().ok());
+        let unwritten = self.unwritten.get_mut(cluster).map(|unwritten| &mut unwritten.facts.ledger);
+        for ledger in [tracked, unwritten].into_iter().flatten() {
             // Without a stamp: a person's machine has a clock of its own, which nothing here compares (rule 15).
             ledger.apply(&Event::Word(word.clone()), Stamp::Unknown);
         }

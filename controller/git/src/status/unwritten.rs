@@ -43,8 +43,16 @@ impl Keeper {
         }
     }
 
-    /// Forgets what has been written by now, and tries again what has not, more and more seldom.
+    /// Forgets what has been written by now, and tries again what has not, more and more seldom. An entry that was left behind by somebody else's commit
+    /// is written anew once that was accepted.
     pub(super) fn write_again(&mut self, cluster: &ClusterName) -> Result<(), StoreError> {
+        if self.behind.contains(cluster) && !self.touched.contains_key(cluster) {
+            let Some(facts) = self.clusters.get(cluster).and_then(|tracked| tracked.facts.clone()) else { return Ok(()) };
+            return match self.put(*facts).and_then(|_| self.send()) {
+                Err(StoreError::StoodDown(why)) => Err(StoreError::StoodDown(why)),
+                Ok(_) | Err(StoreError::Local(_) | StoreError::Refused(_) | StoreError::Touched { .. }) => Ok(()),
+            };
+        }
         let Some(unwritten) = self.unwritten.get(cluster) else { return Ok(()) };
         let facts = unwritten.facts.clone();
         if unwritten.sent {
