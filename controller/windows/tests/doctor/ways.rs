@@ -81,7 +81,7 @@ async fn a_node_is_walked_to_its_facts_over_winrm_sealed_by_kerberos() {
         PowerShell ok: PowerShell VERSION, FullLanguage, on N01
         modules ok: FailoverClusters, Storage, ScheduledTasks, CimCmdlets, Dism, Hyper-V, AzureStackHCI
         rights ok: LAB\svc (Kerberos), an administrator; 30 shells for each account
-        facts ok: 15 known, 0 unknown; build 20349.3692; the cluster service runs; no fence yet
+        facts ok: 16 known, 0 unknown; build 20349.3692; the cluster service runs; no fence yet
     "#]]
     .assert_eq(&text);
     nothing_stays(&bed, &server).await;
@@ -111,7 +111,7 @@ async fn a_node_is_walked_to_its_facts_over_ssh_and_told_that_sshd_would_not_com
           DD0616 the service sshd starts only by hand, and after a restart nobody could reach the node
             -> on the node: Set-Service -Name sshd -StartupType Automatic
         rights ok: FABRIC\svc-drydock (unknown), an administrator; 30 shells for each account
-        facts ok: 15 known, 0 unknown; build 20349.3692; the cluster service runs; no fence yet
+        facts ok: 16 known, 0 unknown; build 20349.3692; the cluster service runs; no fence yet
     "#]]
     .assert_eq(&walk(&bed, &target, sshd.port()).await);
     stub.set("N01", &json!({"services.sshd.start": "Automatic"}));
@@ -124,7 +124,7 @@ async fn a_node_is_walked_to_its_facts_over_ssh_and_told_that_sshd_would_not_com
         PowerShell ok: PowerShell VERSION, FullLanguage, on N01
         modules ok: FailoverClusters, Storage, ScheduledTasks, CimCmdlets, Dism, Hyper-V, AzureStackHCI
         rights ok: FABRIC\svc-drydock (unknown), an administrator; 30 shells for each account
-        facts ok: 15 known, 0 unknown; build 20349.3692; the cluster service runs; no fence yet
+        facts ok: 16 known, 0 unknown; build 20349.3692; the cluster service runs; no fence yet
     "#]]
     .assert_eq(&walk(&bed, &target, sshd.port()).await);
     assert!(bed.sessions.close(MINUTE).await);
