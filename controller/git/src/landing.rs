@@ -306,10 +306,26 @@ fn draw(folder: &Path) -> io::Result<(PathBuf, File)> {
     Err(io::Error::other("too many files of dead processes are left in the repository's folder"))
 }
 
+/// Makes a folder for references where `refs` is: a repository that is gone is not begun anew in its place.
+fn make_below_refs(folder: &Path) -> io::Result<()> {
+    let missing = match fs::create_dir(folder) {
+        Ok(()) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) => error,
+    };
+    match folder.parent() {
+        Some(parent) if missing.kind() == io::ErrorKind::NotFound && folder.file_name() != Some("refs".as_ref()) => {
+            make_below_refs(parent)?;
+            fs::create_dir(folder).or_else(|error| if error.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(error) })
+        }
+        Some(_) | None => Err(missing),
+    }
+}
+
 fn link(ours: &Path, lock: &Path) -> io::Result<()> {
     let folder = lock.parent().unwrap_or(Path::new("/"));
     for _ in 0..FOLDERS_MAX {
-        fs::create_dir_all(folder)?;
+        make_below_refs(folder)?;
         match fs::hard_link(ours, lock) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             other => return other,

@@ -153,7 +153,11 @@ pub(crate) fn store(objects: &Path, bytes: &[u8]) -> Result<String, Trouble> {
 pub(crate) fn put(objects: &Path, bytes: &[u8]) -> Result<String, Trouble> {
     let folder = objects.join("pack");
     let sort = |source: io::Error| Trouble::from_io("write to", &folder, source);
-    std::fs::create_dir_all(&folder).map_err(sort)?;
+    // Only this folder: a repository that is gone, as behind a mount that was lost, is not begun anew in its place.
+    match std::fs::create_dir(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(sort(error)),
+        Ok(()) | Err(_) => {}
+    }
     let git = |error: git2::Error| Trouble::from_git(&folder.display().to_string(), None, error);
     let mut indexer = Indexer::new(None, &folder, 0o444, false).map_err(git)?;
     indexer.write_all(bytes).map_err(|source| match source.into_inner().map(|inner| inner.downcast::<git2::Error>()) {

@@ -350,3 +350,36 @@ fn what_could_not_be_pushed_can_be_left_on_a_side_reference() {
     let mut reader = stage.mirror("reader");
     assert_eq!(reader.fetch(std::slice::from_ref(&side)).expect("fetched").of(&side), at(head));
 }
+
+/// The repository is gone by the time that something is stored in it.
+#[derive(Debug)]
+struct Gone(std::path::PathBuf);
+
+impl Wire for Gone {
+    fn fetching(&self) -> Result<(), Dropped> {
+        Ok(())
+    }
+
+    fn request(&self) -> Result<(), Dropped> {
+        Ok(())
+    }
+
+    fn storing(&self) -> io::Result<()> {
+        std::fs::rename(&self.0, self.0.with_extension("away"))
+    }
+
+    fn answer(&self) -> Result<(), Dropped> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_repository_that_goes_away_in_mid_push_is_not_begun_anew_in_its_place() {
+    let stage = Stage::new();
+    let mut mirror = stage.mirror("state");
+    let head = commit(&mirror, None, "a", "1");
+    mirror.set_wire(Arc::new(Gone(stage.remote())));
+    let pushed = mirror.push(&status(), None, head);
+    assert!(!matches!(pushed, Pushed::Landed), "{pushed:?}");
+    assert!(!stage.remote().exists());
+}
