@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// States at most: one that is bigger has lost its abstraction.
-const STATES: usize = 2_000_000;
+const STATES: usize = 4_000_000;
 
 /// What a search found.
 struct Found {
