@@ -16,7 +16,7 @@ pub(crate) fn s3(case: &Case<'_>) -> Found {
     let windows = &desired.maintenance.windows;
     for doing in case.doing.iter().filter(|d| d.weight == Weight::TakesOut) {
         let needed = needed(desired, doing.purpose);
-        let frozen = windows.exclusions().iter().any(|e| e.start() < now + needed && e.end() > now);
+        let frozen = windows.exclusion_within(now, needed).is_some();
         if desired.maintenance.overrun == Overrun::Finish && begun_inside(case) && !frozen {
             continue;
         }

@@ -6,7 +6,7 @@ mod draw;
 use draw::{Situation, order, situation};
 use drydock_lab::{Admission, Dice, LocalView, Rules, State, admit};
 use drydock_model::observed::{DiskState, JobState, Storage, WorkerState};
-use drydock_model::order::{Act, Order, Receipt, Unmet};
+use drydock_model::order::{Act, Order, Receipt};
 use drydock_tests::node::{Host, ScriptError, StubCluster, order_arguments, receipt};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -224,26 +224,7 @@ fn kind(receipt: &Receipt) -> &'static str {
         Receipt::AlreadyConsumed => "AlreadyConsumed",
         Receipt::Fenced { .. } => "Fenced",
         Receipt::Applied | Receipt::Started | Receipt::PlatformRefused(_) => panic!("no refusal: {receipt:?}"),
-        Receipt::Refused(why) => match why {
-            Unmet::Garbled => "Garbled",
-            Unmet::OtherOrderConsumed => "OtherOrderConsumed",
-            Unmet::OtherClaim => "OtherClaim",
-            Unmet::OtherIdentity => "OtherIdentity",
-            Unmet::OtherBoot => "OtherBoot",
-            Unmet::TooLate => "TooLate",
-            Unmet::StopMark => "StopMark",
-            Unmet::Marker => "Marker",
-            Unmet::NotUp(_) => "NotUp",
-            Unmet::NoView => "NoView",
-            Unmet::Storage => "Storage",
-            Unmet::OtherBuild(_) => "OtherBuild",
-            Unmet::Quorum => "Quorum",
-            Unmet::SetupRunning => "SetupRunning",
-            Unmet::NotStaged => "NotStaged",
-            Unmet::OtherWorker => "OtherWorker",
-            Unmet::CommitSpent => "CommitSpent",
-            Unmet::Busy => "Busy",
-        },
+        Receipt::Refused(why) => why.kind(),
     }
 }
 
