@@ -3,7 +3,6 @@
 use crate::clock::System;
 use crate::exit::{Exit, Failure};
 use crate::nodes::{self, Purpose, real_nodes};
-use crate::place::FLEET_FILE;
 use crate::setup;
 use drydock_engine::lap::Mode;
 use drydock_engine::pace::Pacing;
@@ -18,6 +17,7 @@ use drydock_model::fact::Gap;
 use drydock_model::observed::{ClusterFacts, NodeFacts, Observed};
 use drydock_model::order::{Order, Receipt};
 use drydock_model::time::{Millis, Span, Timestamp};
+use drydock_spec::fleet::FLEET_FILE;
 use drydock_spec::wire::config::Config;
 use drydock_spec::{Fleet, parse_fleet, tree};
 use drydock_windows::port::RealNodes;

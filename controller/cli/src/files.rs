@@ -2,10 +2,10 @@
 
 use crate::branch::unreadable;
 use crate::exit::{Exit, Failure};
-use crate::place::FLEET_FILE;
 use drydock_git::{ChangeKind, Kind, Mirror, Oid};
 use drydock_model::desired::BitsSource;
 use drydock_spec::fleet::is_cluster_path;
+use drydock_spec::fleet::{FLEET_FILE, MISNAMED_FLEET_FILE};
 use drydock_spec::{ClusterSpec, Code, Diagnostic, Fleet, Look, Severity, check_fleet, parse_cluster, parse_fleet, render, tree};
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,8 +14,6 @@ use std::path::{Path, PathBuf};
 
 /// Files of one fleet repository that are read; ten times the largest fleet that Drydock was designed for.
 const MOST_FILES: usize = 100_000;
-/// What the fleet's file is called by people who are used to the other ending.
-const MISNAMED_FLEET_FILE: &str = "fleet.yml";
 /// Folders in folders.
 const MOST_DEPTH: usize = 32;
 

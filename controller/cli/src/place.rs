@@ -5,6 +5,7 @@ use crate::args;
 use crate::exit::{Exit, Failure};
 use drydock_git::limits::{self, Limits};
 use drydock_git::{Access, KeyFrom, Mirror, Oid, RefName, Remote, TokenFrom, Trouble, Unreadable};
+use drydock_spec::fleet::FLEET_FILE;
 use drydock_spec::wire::config::STATUS_BRANCH;
 use drydock_spec::wire::{ROOT_FILE, one_line};
 use drydock_spec::{Severity, StatusHome, parse_fleet, tree};
@@ -154,9 +155,6 @@ impl Place {
         })
     }
 }
-
-/// The fleet's own file.
-pub const FLEET_FILE: &str = "fleet.yaml";
 
 /// What the two branches are, and why that may be old.
 struct Seen {

@@ -11,17 +11,11 @@ use crate::watch::{Waker, Watch};
 use drydock_engine::ports::{Fleet, Source, SourceError, Wanted};
 use drydock_model::desired::{Desired, Suspend};
 use drydock_model::ids::{ClusterName, Revision};
-use drydock_spec::fleet::is_cluster_path;
+use drydock_spec::fleet::{FLEET_FILE, MISNAMED_FLEET_FILE, is_cluster_path};
 use drydock_spec::{ClusterSpec, Code, Diagnostic, Look, check_fleet, frozen, parse_cluster, parse_fleet, render};
 use git2::Oid;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// The fleet's own file.
-const FLEET_FILE: &str = "fleet.yaml";
-
-/// What people call it by mistake: then it is not missing, and its freezes are not lifted.
-const MISNAMED: &str = "fleet.yml";
 
 /// The largest file that is read; the checker refuses far smaller ones, with a place and a hint.
 const FILE_MAX: usize = 1 << 20;
@@ -245,7 +239,7 @@ impl State {
     fn take(&mut self, head: Oid) -> Result<(), SourceError> {
         let from = self.at.filter(|at| self.mirror.commit(*at).is_ok());
         let changes = self.mirror.changed(from, head, "").map_err(local)?;
-        let fleet_changed = from.is_none() || changes.iter().any(|change| change.path == FLEET_FILE || change.path == MISNAMED);
+        let fleet_changed = from.is_none() || changes.iter().any(|change| change.path == FLEET_FILE || change.path == MISNAMED_FLEET_FILE);
         if fleet_changed {
             self.take_fleet(head);
         }
@@ -267,8 +261,9 @@ impl State {
     /// each cluster is in force.
     fn take_fleet(&mut self, head: Oid) {
         let bytes = match self.mirror.identity(head, FLEET_FILE) {
-            Ok(None) if matches!(self.mirror.identity(head, MISNAMED), Ok(Some(_)) | Err(_)) => {
-                self.fleet_problem = Some(format!("{MISNAMED} is not read, and there is no {FLEET_FILE}: rename it"));
+            // By another name it is not missing, and its freezes are not lifted.
+            Ok(None) if matches!(self.mirror.identity(head, MISNAMED_FLEET_FILE), Ok(Some(_)) | Err(_)) => {
+                self.fleet_problem = Some(format!("{MISNAMED_FLEET_FILE} is not read, and there is no {FLEET_FILE}: rename it"));
                 return;
             }
             Ok(None) => {

@@ -5,6 +5,12 @@ use crate::diagnostic::{Diagnostic, Problems};
 use crate::read::cluster::ClusterSpec;
 use std::collections::BTreeMap;
 
+/// The fleet's own file.
+pub const FLEET_FILE: &str = "fleet.yaml";
+
+/// What people call it by mistake.
+pub const MISNAMED_FLEET_FILE: &str = "fleet.yml";
+
 /// The longest path: that of a status file beside it must still fit where people clone on Windows.
 const MOST_PATH: usize = 200;
 
