@@ -297,6 +297,7 @@ impl Model {
             | HoldReason::MixedReleases { .. }
             | HoldReason::SolutionDeployed
             | HoldReason::SelfUpdating
+            | HoldReason::Stretched { .. }
             | HoldReason::SingleNode
             | HoldReason::Law { .. } => {}
         }

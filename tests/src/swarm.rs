@@ -395,6 +395,7 @@ impl Run {
             | HoldReason::NoWindowFits { .. }
             | HoldReason::SolutionDeployed
             | HoldReason::SelfUpdating
+            | HoldReason::Stretched { .. }
             | HoldReason::SingleNode
             | HoldReason::Law { .. } => {}
         }

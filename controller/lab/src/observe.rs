@@ -88,7 +88,7 @@ impl Cluster {
             level: known(self.level, span),
             would_lose_quorum: known(self.nodes.keys().filter(|n| self.would_lose_quorum(n)).cloned().collect(), span),
             // The lab's clusters are those of the article: without the solution, and nothing on them updates by itself.
-            preconditions: known(Preconditions { solution: false, self_updating: false }, span),
+            preconditions: known(Preconditions { solution: false, self_updating: false, sites: 1 }, span),
         }
     }
 

@@ -390,6 +390,8 @@ pub struct Preconditions {
     pub solution: bool,
     /// The clustered role of Cluster-Aware Updating, which updates by itself, is online.
     pub self_updating: bool,
+    /// How many fault domains of the type Site there are. With two or more the cluster is stretched.
+    pub sites: u32,
 }
 
 impl ClusterFacts {

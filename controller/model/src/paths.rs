@@ -111,7 +111,7 @@ const TO_24H2: Article = Article { title: "Upgrade Azure Stack HCI OS to version
 
 /// What a person should know who asks for 23H2 (Microsoft: Azure Local release information, 2025-10-22).
 const OUT_OF_SUPPORT: &str = "builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; \
-                              ask for 23H2 only as a step on the way, or for a stretched cluster, which has no other path";
+                              ask for 23H2 only as a step on the way";
 
 /// Every way that is documented.
 pub const PATHS: [UpgradePath; 3] = [
@@ -155,7 +155,6 @@ pub const PATHS: [UpgradePath; 3] = [
 
 /// Before an upgrade to 24H2.
 const CHECKS_24H2: &[&str] = &[
-    "the cluster is not stretched over sites",
     "drivers fit Windows Server 2025, network drivers newer than those in the box",
     "the group Cloud Management is empty, and the registration is repaired where it must be",
 ];

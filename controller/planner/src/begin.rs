@@ -42,11 +42,8 @@ pub(crate) fn guards(eye: &Eye<'_>, node: &NodeName, purpose: Purpose) -> Result
 pub(crate) fn preconditions(eye: &Eye<'_>) -> Result<(), No> {
     let facts = eye
         .fresh(&eye.s.observed.cluster.preconditions)
-        .map_err(|gap| WaitingOn::ClusterAnswer { fact: "solution and self-updating".to_owned(), gap })?;
-    if facts.solution {
-        return Err(HoldReason::SolutionDeployed.into());
-    }
-    if facts.self_updating { Err(HoldReason::SelfUpdating.into()) } else { Ok(()) }
+        .map_err(|gap| WaitingOn::ClusterAnswer { fact: "preconditions (solution, self-updating, sites)".to_owned(), gap })?;
+    HoldReason::of(facts).map_or(Ok(()), |why| Err(why.into()))
 }
 
 /// S3: the window stays open for all of one node's remaining steps and its way back.

@@ -11,6 +11,11 @@ $ErrorActionPreference = 'Stop'
         [ordered]@{ functional = [long]$cluster.ClusterFunctionalLevel; upgrade = [long]$cluster.ClusterUpgradeVersion }
     }
     solution = Get-Part { [ordered]@{ present = (Test-Solution) } }
+    # More than one: stretched.
+    sites = Get-Part -Cluster {
+        Assert-ClusterService
+        @(Get-ClusterFaultDomain -Type Site | Where-Object { $null -ne $_ }).Count
+    }
     wouldLoseQuorum = Get-Part -Cluster { , @(Get-QuorumLosers '') }
     groups = Get-Part -Cluster {
         Assert-ClusterService

@@ -11,7 +11,7 @@ mod server;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::{CANARY, MINUTE, bed, powershell};
-use drydock_windows::auth::{Kerberos, Method, Sealing, Security};
+use drydock_windows::auth::{Kerberos, Method, Sealing, Security, cached_ticket};
 use drydock_windows::credential::{Field, Reference, Source};
 use drydock_windows::http::Trust;
 use drydock_windows::session::{Script, Target, Transport};
@@ -155,6 +155,10 @@ async fn look_everywhere() {
             canaries.push(entry.key.expose().to_vec());
         }
         add("keytab", "svc", Field::Keytab, &table);
+        Helper::tell(&python, "kdc.py", &["ticket", &at("kdc"), "svc", "k3rbcanary", &at("made")]);
+        let cache = fs::read(at("made")).unwrap();
+        canaries.push(cached_ticket(&cache).unwrap().key.expose().to_vec());
+        add("cache", "svc", Field::Cache, &cache);
     }
 
     let users = serde_json::json!({ "users": [
@@ -204,7 +208,7 @@ async fn look_everywhere() {
         let kdcs = vec![format!("127.0.0.1:{}", kdc.port())];
         let settings = Kerberos { realm: "LAB.TEST".into(), kdcs, service_host: None, within: Duration::from_secs(10) };
         let security = Security::SealedHttp { method: Sealing::Kerberos(settings) };
-        for (name, fine) in [("kerberos", true), ("keytab", true), ("kerberos-wrong", false)] {
+        for (name, fine) in [("kerberos", true), ("keytab", true), ("cache", true), ("kerberos-wrong", false)] {
             targets.push((name, winrm(server.port, security.clone()), fine));
         }
         server

@@ -97,7 +97,7 @@ class Members:
             "name": self.state["name"], "id": self.state["id"], "level": self.state["level"], "s2d": True,
             "witness": {"kind": witness["kind"], "online": witness["online"], "vote": witness["vote"]},
             "members": [self.member(name) for name in sorted(self.nodes)],
-            "groups": self.groups(), "volumes": self.volumes(), "me": node,
+            "groups": self.groups(), "volumes": self.volumes(), "sites": self.switches.value("cluster", "sites") or [], "me": node,
         }
 
     def do_would_lose_quorum(self, node, args, local):

@@ -25,7 +25,7 @@ impl Model {
                 capacity: known(Capacity { nodes: (0..NODES).map(|i| (node(i + 1), room())).collect() }, span),
                 level: known(Level { functional: 11, upgrade: 32_773 }, span),
                 would_lose_quorum: known(lost, span),
-                preconditions: known(Preconditions { solution: false, self_updating: false }, span),
+                preconditions: known(Preconditions { solution: false, self_updating: false, sites: 1 }, span),
             }
         } else {
             ClusterFacts::unknown(&Gap::ClusterServiceStopped)

@@ -20,7 +20,7 @@ fn a_stopped_cluster_service_is_a_gap_and_never_an_empty_cluster() {
     assert_eq!(probe["service"]["value"], "Stopped");
     assert_eq!(Gap::of(&probe["view"]), gap("ClusterServiceStopped"));
     for (script, parts) in
-        [("probe-cluster", vec!["level", "wouldLoseQuorum", "groups"]), ("probe-storage", vec!["disks", "jobs", "drives", "pool"])]
+        [("probe-cluster", vec!["level", "sites", "wouldLoseQuorum", "groups"]), ("probe-storage", vec!["disks", "jobs", "drives", "pool"])]
     {
         let value = c.run("N01", script, json!({})).expect(script);
         for part in parts {
@@ -88,6 +88,17 @@ fn a_module_that_is_missing_is_a_gap() {
     c.drop_host("N04");
     assert_eq!(Gap::of(&value["registration"]), gap("NotThere"), "{value}");
     assert_eq!(Gap::of(&value["stamp"]), None);
+}
+
+#[test]
+fn the_sites_of_a_stretched_cluster_are_counted() {
+    let Some(mut c) = StubCluster::lease(62) else { return };
+    let sites = |c: &mut StubCluster| c.run("N01", "probe-cluster", json!({})).expect("the cluster")["sites"].clone();
+    assert_eq!(sites(&mut c), json!({"ok": true, "value": 0}));
+    for (named, count) in [(json!(["Redmond"]), 1), (json!(["Redmond", "Quincy"]), 2)] {
+        c.fault("cluster", json!({"sites": named}));
+        assert_eq!(sites(&mut c), json!({"ok": true, "value": count}));
+    }
 }
 
 #[test]

@@ -169,9 +169,7 @@ impl Demo {
         let first: Vec<(&str, String)> = cluster_files(|text| text.to_owned());
         let revision = self.fleet.merge("Merge pull request #1: all clusters to 23H2 from Windows Update", &first, &self.clock)?;
         self.announce(context, "#1", "23H2 from Windows Update", &revision.to_string());
-        context.output.say(
-            "    Note: 23H2 is out of support since April 2026. It is asked for as a step on the way; stretched clusters have no other.",
-        );
+        context.output.say("    Note: 23H2 is out of support since April 2026. It is asked for as a step on the way.");
         self.until("23H2", &mut mishap, context).await?;
         let second: Vec<(&str, String)> = cluster_files(files::to_24h2);
         let revision = self.fleet.merge("Merge pull request #2: all clusters to 24H2 from media", &second, &self.clock)?;

@@ -30,7 +30,7 @@ fn a_good_fleet_is_told_to_be_good() {
         &clone,
         "validate",
         expect![[r#"
-        warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way, or for a stretched cluster, which has no other path
+        warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way
           --> clusters/hospitals/hospital-north.yaml:13:3
            |
         13 |   operatingSystem:
@@ -38,7 +38,7 @@ fn a_good_fleet_is_told_to_be_good() {
            |
            = help: go on to 24H2 soon, or ask for 24H2 at once
 
-        warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way, or for a stretched cluster, which has no other path
+        warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way
           --> clusters/shops/till-042.yaml:11:3
            |
         11 |   operatingSystem:
@@ -55,7 +55,7 @@ fn a_good_fleet_is_told_to_be_good() {
         &clone,
         "validate clusters/shops/till-042.yaml",
         expect![[r#"
-        warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way, or for a stretched cluster, which has no other path
+        warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way
           --> clusters/shops/till-042.yaml:11:3
            |
         11 |   operatingSystem:
@@ -87,7 +87,7 @@ fn all_problems_of_all_files_are_shown_with_carets() {
         &clone,
         "validate",
         expect![[r#"
-            warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way, or for a stretched cluster, which has no other path
+            warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way
               --> clusters/hospitals/hospital-north.yaml:13:3
                |
             13 |   operatingSystem:
@@ -95,7 +95,7 @@ fn all_problems_of_all_files_are_shown_with_carets() {
                |
                = help: go on to 24H2 soon, or ask for 24H2 at once
 
-            warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way, or for a stretched cluster, which has no other path
+            warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way
               --> clusters/twin.yaml:13:3
                |
             13 |   operatingSystem:
@@ -288,7 +288,7 @@ fn a_plan_tells_old_and_new_target_and_what_it_means_for_each_node() {
 
         no cluster would change
 
-        warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way, or for a stretched cluster, which has no other path
+        warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way
           --> clusters/hospitals/hospital-north.yaml:13:3
            |
         13 |   operatingSystem:
@@ -296,7 +296,7 @@ fn a_plan_tells_old_and_new_target_and_what_it_means_for_each_node() {
            |
            = help: go on to 24H2 soon, or ask for 24H2 at once
 
-        warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way, or for a stretched cluster, which has no other path
+        warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way
           --> clusters/shops/till-042.yaml:11:3
            |
         11 |   operatingSystem:
@@ -331,7 +331,7 @@ fn a_plan_tells_old_and_new_target_and_what_it_means_for_each_node() {
 
         1 other cluster would not change
 
-        warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way, or for a stretched cluster, which has no other path
+        warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way
           --> clusters/shops/till-042.yaml:11:3
            |
         11 |   operatingSystem:
@@ -369,7 +369,7 @@ fn a_plan_shows_every_change_of_when_and_how() {
           newly excluded: 2026-12-20T00:00:00Z to 2027-01-06T00:00:00Z: freeze
           N01, N02, N03, N04 run 25398.1611: is on the target
           work could begin at 11-28 19:00Z
-          mind: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way, or for a stretched cluster, which has no other path
+          mind: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way
           mind: suspended: audit (until 2026-12-01T00:00:00Z)"#]].assert_eq(&shown.join("\n"));
     // A suspension that is over is still a line of the file, and no reason to wait.
     write(&clone, &[("clusters/hospitals/hospital-north.yaml", &changed.replace("2026-12-01", "2026-11-01"))]);
@@ -457,13 +457,13 @@ fn a_plan_shows_new_removed_and_refused_clusters() {
             added new: → 23H2  (clusters/new.yaml)
               X1, X2 run unknown builds: not observed yet; it is checked before anything begins
               work could begin at 11-24 01:17Z
-              mind: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way, or for a stretched cluster, which has no other path
+              mind: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way
 
             removed till-042: 23H2, no longer cared for  (clusters/shops/till-042.yaml)
               mind: nothing new would begin; a node that is out is brought back
 
 
-            warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way, or for a stretched cluster, which has no other path
+            warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way
               --> clusters/new.yaml:11:3
                |
             11 |   operatingSystem:

@@ -135,7 +135,7 @@ impl Scene {
             capacity: known(Capacity { nodes: names.iter().map(|n| (n.clone(), room.clone())).collect() }),
             level: known(Level { functional: 11, upgrade: 32_773 }),
             would_lose_quorum: known(BTreeSet::new()),
-            preconditions: known(Preconditions { solution: false, self_updating: false }),
+            preconditions: known(Preconditions { solution: false, self_updating: false, sites: 1 }),
         };
         let mut ledger = Ledger::new(epoch());
         ledger.apply(&Event::Met(names.iter().map(|n| id(n.as_str())).collect()), Stamp::At(NOW));

@@ -3,6 +3,7 @@
 use crate::desired::{Build, Version};
 use crate::ids::{NodeName, Place, Revision};
 use crate::ledger::{Failed, Failure};
+use crate::observed::Preconditions;
 use crate::step::Step;
 use crate::time::Millis;
 use schemars::JsonSchema;
@@ -136,6 +137,11 @@ pub enum HoldReason {
     SolutionDeployed,
     /// Cluster-Aware Updating updates the cluster by itself.
     SelfUpdating,
+    /// The cluster is stretched over sites.
+    Stretched {
+        /// How many fault domains of the type Site it has.
+        sites: u32,
+    },
     /// The desired state names a single node; taking it out stops the cluster.
     SingleNode,
     /// A law forbids what the planner wanted: a fault in Drydock itself.
@@ -187,6 +193,12 @@ impl fmt::Display for HoldReason {
             HoldReason::SelfUpdating => {
                 f.write_str("the clustered role of Cluster-Aware Updating is online and may take a node at any time")
             }
+            HoldReason::Stretched { sites } => {
+                write!(
+                    f,
+                    "the cluster is stretched over {sites} sites, and only Cluster-Aware Updating may upgrade one, from media, to 23H2"
+                )
+            }
             HoldReason::SingleNode => f.write_str("a cluster of one node cannot be upgraded node by node"),
             HoldReason::Law { id, what } => write!(f, "law {id} forbids the next step: {what}"),
         }
@@ -194,6 +206,18 @@ impl fmt::Display for HoldReason {
 }
 
 impl HoldReason {
+    /// Why no node of such a cluster may be taken out, where there is a reason.
+    pub fn of(cluster: &Preconditions) -> Option<HoldReason> {
+        if cluster.solution {
+            return Some(HoldReason::SolutionDeployed);
+        }
+        if cluster.self_updating {
+            return Some(HoldReason::SelfUpdating);
+        }
+        // One site, or none that anybody named, is no stretch.
+        (cluster.sites > 1).then_some(HoldReason::Stretched { sites: cluster.sites })
+    }
+
     /// What a person does about it. Taking this way leads on (L4).
     pub fn way_out(&self) -> String {
         match self {
@@ -258,6 +282,9 @@ impl HoldReason {
             HoldReason::SelfUpdating => {
                 "Disable-CauClusterRole -ClusterName CLUSTER for the time of the upgrade, and where its group is online still: Stop-ClusterGroup. Afterwards Enable-CauClusterRole. Drydock goes on by itself.".to_owned()
             }
+            HoldReason::Stretched { .. } => {
+                "Upgrade it by Invoke-CauRun with media, as Microsoft's article for stretched clusters says, and take its file out of the fleet. If it is not stretched, remove the sites that it does not have (Get-ClusterFaultDomain -Type Site, Remove-ClusterFaultDomain); Drydock then goes on by itself.".to_owned()
+            }
             HoldReason::SingleNode => "Upgrade it by hand, with its virtual machines shut down.".to_owned(),
             HoldReason::Law { .. } => "This is a fault in Drydock. Nothing was done. Please report it with this cluster's facts.yaml.".to_owned(),
         }
@@ -287,6 +314,7 @@ impl HoldReason {
             | HoldReason::MixedReleases { .. }
             | HoldReason::SolutionDeployed
             | HoldReason::SelfUpdating
+            | HoldReason::Stretched { .. }
             | HoldReason::SingleNode
             | HoldReason::Law { .. } => None,
         }
@@ -316,6 +344,7 @@ impl HoldReason {
             HoldReason::MixedReleases { .. } => "MixedReleases",
             HoldReason::SolutionDeployed => "SolutionDeployed",
             HoldReason::SelfUpdating => "SelfUpdating",
+            HoldReason::Stretched { .. } => "Stretched",
             HoldReason::SingleNode => "SingleNode",
             HoldReason::Law { .. } => "Law",
         }

@@ -283,6 +283,7 @@ fn fails_preflight(why: &HoldReason) -> bool {
         | HoldReason::MixedReleases { .. }
         | HoldReason::SolutionDeployed
         | HoldReason::SelfUpdating
+        | HoldReason::Stretched { .. }
         | HoldReason::SingleNode => true,
         HoldReason::NodeReplaced { .. }
         | HoldReason::PersonHasNode { .. }

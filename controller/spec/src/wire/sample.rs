@@ -113,7 +113,7 @@ fn observed(builds: [&str; 4]) -> Observed {
             capacity: seen(Capacity { nodes: BTreeMap::from([(name("N01"), Room { free_mib: 1 << 17, roles_mib: vec![4096, 8192] })]) }),
             level: Fact::Unknown(Gap::Unparsable("ClusterFunctionalLevel".to_owned())),
             would_lose_quorum: seen(BTreeSet::new()),
-            preconditions: seen(Preconditions { solution: false, self_updating: false }),
+            preconditions: seen(Preconditions { solution: false, self_updating: false, sites: 1 }),
         },
         span: Span { from: NOW - Millis::seconds(5), to: NOW },
     }

@@ -492,7 +492,7 @@ fn two_sources_or_none_are_refused() {
 #[test]
 fn a_release_out_of_support_is_warned_of() {
     expect![[r#"
-        warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way, or for a stretched cluster, which has no other path
+        warning[DD0312]: builds 25398 (23H2) are out of support since April 2026, and Microsoft's current article no longer documents this upgrade; ask for 23H2 only as a step on the way
           --> clusters/a.yaml:11:3
            |
         11 |   operatingSystem:

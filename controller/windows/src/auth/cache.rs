@@ -23,7 +23,8 @@ pub struct CachedTicket {
     /// When it ends.
     pub ends: Timestamp,
     kind: u16,
-    key: Secret,
+    /// The key that goes with the ticket: who has both is logged on.
+    pub key: Secret,
     ticket: Vec<u8>,
 }
 

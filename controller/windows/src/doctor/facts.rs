@@ -6,6 +6,7 @@ use crate::facts;
 use drydock_model::fact::{Fact, Gap};
 use drydock_model::ids::NodeName;
 use drydock_model::observed::{ClusterService, NodeFacts, Room};
+use drydock_model::plan::HoldReason;
 use drydock_model::time::{Millis, Span};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -68,6 +69,7 @@ impl Read {
         judge("view", node.view.gap());
         judge("disk", node.disk_free.gap());
         judge("room", room.gap());
+        let mut forbidden = None;
         let nothing = Gap::NotAsked;
         if cluster.is_some() || storage.is_some() {
             let rooms = BTreeMap::from([(name.clone(), room)]);
@@ -81,12 +83,14 @@ impl Read {
             asked("level", told.level.gap());
             asked("quorum", told.would_lose_quorum.gap());
             asked("storage", told.storage.gap());
-            asked("solution and self-updating", told.preconditions.gap());
+            asked("preconditions (solution, self-updating, sites)", told.preconditions.gap());
+            forbidden = told.preconditions.known().and_then(HoldReason::of);
         }
         findings.extend(gaps.iter().map(|(what, gap)| unread(what, gap)));
         findings.extend(identity(&node, name));
         findings.extend(clock(&node, seen));
         findings.extend(stop_mark(&node));
+        findings.extend(forbidden.map(|why| Finding::new(Code::Later, why.to_string(), why.way_out())));
         (node.clone(), Told { saw: saw(&node, known, gaps.len()), findings })
     }
 }

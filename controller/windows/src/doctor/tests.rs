@@ -262,7 +262,8 @@ fn node(name: &str) -> Value {
 }
 
 fn cluster() -> Value {
-    json!({"level": ok(json!({"functional": 11, "upgrade": 32_773})), "wouldLoseQuorum": ok(json!([])), "groups": ok(json!([]))})
+    json!({"level": ok(json!({"functional": 11, "upgrade": 32_773})), "solution": ok(json!({"present": false})), "sites": ok(json!(0)),
+        "wouldLoseQuorum": ok(json!([])), "groups": ok(json!([]))})
 }
 
 fn read(node: &Value, name: &str) -> (NodeFacts, Told) {
@@ -279,11 +280,9 @@ fn facts_that_are_unknown_are_named_and_so_is_what_would_stop_an_upgrade() {
     check(
         &read(&node("N01"), "N01").1,
         expect![[r#"
-            14 known, 2 unknown; build 20349.3692; the cluster service runs; no fence yet
+            15 known, 1 unknown; build 20349.3692; the cluster service runs; no fence yet
             DD0613 storage is unknown: access denied
               -> give the account the right; the step before may name it
-            DD0613 solution and self-updating is unknown: answer lacks solution
-              -> in a shell of this account try the commands that DD0613 names
         "#]],
     );
     let mut damaged = node("N01");
@@ -292,14 +291,24 @@ fn facts_that_are_unknown_are_named_and_so_is_what_would_stop_an_upgrade() {
     check(
         &read(&damaged, "N01").1,
         expect![[r#"
-            13 known, 3 unknown; build 20349.3692; the cluster service runs; no fence yet
+            14 known, 2 unknown; build 20349.3692; the cluster service runs; no fence yet
             DD0617 worker is unknown, as something that Drydock keeps there is damaged: C:\D\1.ab-8\state.json does not read
               -> look at it and at what stands beside it, then remove the folder of that file, or that one value, as DD0617 says
             DD0613 storage is unknown: access denied
               -> give the account the right; the step before may name it
-            DD0613 solution and self-updating is unknown: answer lacks solution
-              -> in a shell of this account try the commands that DD0613 names
         "#]],
+    );
+    let mut stretched = cluster();
+    stretched["sites"] = ok(json!(2));
+    let mut reading = Read::node(&node("N01"), seen());
+    reading.cluster("probe-cluster", stretched);
+    check(
+        &reading.told(&n("N01"), seen()).1,
+        expect![[r#"
+        15 known, 0 unknown; build 20349.3692; the cluster service runs; no fence yet
+        DD0616 the cluster is stretched over 2 sites, and only Cluster-Aware Updating may upgrade one, from media, to 23H2
+          -> Upgrade it by Invoke-CauRun with media, as Microsoft's article for stretched clusters says, and take its file out of the fleet. If it is not stretched, remove the sites that it does not have (Get-ClusterFaultDomain -Type Site, Remove-ClusterFaultDomain); Drydock then goes on by itself.
+    "#]],
     );
     let mut odd = node("N02");
     odd["clock"] = ok(json!("2026-11-23T17:50:00.000Z"));

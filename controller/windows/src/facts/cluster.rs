@@ -54,6 +54,7 @@ fn preconditions(answer: &Value, seen: Span) -> Fact<Preconditions> {
         Ok(Preconditions {
             solution: known(part(answer, "solution", seen, |at| at.field("present")?.yes()))?,
             self_updating: known(part(answer, "groups", seen, self_updating))?,
+            sites: known(part(answer, "sites", seen, |at| at.number()))?,
         })
     };
     match all() {

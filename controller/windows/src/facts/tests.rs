@@ -54,6 +54,8 @@ fn storage() -> Value {
 fn of_cluster() -> Value {
     json!({
         "level": {"ok": true, "value": {"functional": 11, "upgrade": 32_773}},
+        "solution": {"ok": true, "value": {"present": false}},
+        "sites": {"ok": true, "value": 0},
         "wouldLoseQuorum": {"ok": true, "value": ["N02"]},
         "groups": {"ok": true, "value": []},
     })

@@ -57,6 +57,8 @@ fn node(name: &str, number: u8) -> Value {
 fn of_cluster() -> Value {
     json!({
         "level": ok(json!({"functional": 11, "upgrade": 32_773})),
+        "solution": ok(json!({"present": false})),
+        "sites": ok(json!(1)),
         "wouldLoseQuorum": ok(json!(["HV08"])),
         "groups": ok(json!([{"name": "VM payroll", "state": "Online", "owner": "HV08", "type": "VirtualMachine", "core": false}])),
     })

@@ -189,7 +189,7 @@ async fn under_constrained_language_mode_no_order_no_task_and_no_answer_can_be_m
         order-return: CannotCreateTypeConstrainedLanguage,New-Object
         order-vacate: CannotCreateTypeConstrainedLanguage,New-Object
         probe-cluster
-          works: level solution wouldLoseQuorum groups
+          works: level solution sites wouldLoseQuorum groups
         probe-doctor
           works: shell policy modules services machine cim cluster quorumQuestion storage registryRead folder tasks setup
           CannotCreateComTypeConstrainedLanguage,New-Object: updateAgent

@@ -203,6 +203,7 @@ async fn a_recording_of_stub_nodes_names_none_of_them() {
     let observed = record::facts(&back);
     assert!(observed.nodes.values().all(|n| n.id.known().is_some() && n.view.known().is_some()), "{:?}", observed.nodes);
     assert!(observed.cluster.storage.known().is_some(), "{:?}", observed.cluster);
+    assert!(observed.cluster.preconditions.known().is_some(), "{:?}", observed.cluster);
 }
 
 fn winrm(port: u16, security: Security) -> Target {

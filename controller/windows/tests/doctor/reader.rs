@@ -215,7 +215,7 @@ async fn a_reader_is_told_what_it_may_not_and_its_orders_leave_no_trace() {
             -> give the account the right; the step before may name it
           DD0613 storage is unknown: access denied
             -> give the account the right; the step before may name it
-          DD0613 solution and self-updating is unknown: access denied
+          DD0613 preconditions (solution, self-updating, sites) is unknown: access denied
             -> give the account the right; the step before may name it
     "#]]
     .assert_eq(&scene.doctor(Intent::Upgrade).await);
@@ -241,7 +241,7 @@ async fn a_reader_is_told_what_it_may_not_and_its_orders_leave_no_trace() {
             -> give the account the right; the step before may name it
           DD0613 storage is unknown: access denied
             -> give the account the right; the step before may name it
-          DD0613 solution and self-updating is unknown: access denied
+          DD0613 preconditions (solution, self-updating, sites) is unknown: access denied
             -> give the account the right; the step before may name it
     "#]]
     .assert_eq(&scene.doctor(Intent::Observe).await);
@@ -250,6 +250,7 @@ async fn a_reader_is_told_what_it_may_not_and_its_orders_leave_no_trace() {
           boot: AccessDenied (PermissionDenied, System.Security.SecurityException,New-Item)
           room: AccessDenied (PermissionDenied, AccessDenied,Get-VM)
         probe-cluster knows: groups level
+          sites: AccessDenied (PermissionDenied, HRESULT 0x80041003,Get-ClusterFaultDomain)
           solution: AccessDenied (NotSpecified, System.InvalidOperationException,Get-Service)
           wouldLoseQuorum: AccessDenied (PermissionDenied, HRESULT 0x80041003,Get-CimInstance)
         probe-storage knows: nothing
@@ -323,7 +324,7 @@ async fn a_reader_is_told_what_it_may_not_and_its_orders_leave_no_trace() {
             -> give the account the right; the step before may name it
           DD0613 storage is unknown: answer lacks disks
             -> in a shell of this account try the commands that DD0613 names
-          DD0613 solution and self-updating is unknown: access denied
+          DD0613 preconditions (solution, self-updating, sites) is unknown: access denied
             -> give the account the right; the step before may name it
     "#]]
     .assert_eq(&scene.doctor(Intent::Observe).await);
@@ -355,7 +356,7 @@ async fn a_reader_is_told_what_it_may_not_and_its_orders_leave_no_trace() {
             -> give the account the right; the step before may name it
           DD0613 quorum is unknown: access denied
             -> give the account the right; the step before may name it
-          DD0613 solution and self-updating is unknown: access denied
+          DD0613 preconditions (solution, self-updating, sites) is unknown: access denied
             -> give the account the right; the step before may name it
     "#]]
     .assert_eq(&scene.doctor(Intent::Observe).await);

@@ -14,6 +14,7 @@
         'Get-ClusterSharedVolume'
         'Get-ClusterSharedVolumeState'
         'Get-ClusterNodeSupportedVersion'
+        'Get-ClusterFaultDomain'
     )
     CmdletsToExport = @()
     AliasesToExport = @()

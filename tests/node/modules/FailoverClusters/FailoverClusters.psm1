@@ -22,8 +22,8 @@ enum SharedVolumeStateInfo { Unavailable = 0; Paused = 1; Direct = 2; FileSystem
 enum ClusterParameterType { Unknown = 0; ByteArray = 1; UInt32 = 2; String = 3 }
 
 # The picture of one moment, or nothing (the command has then written its error).
-function Get-Picture($Cmdlet, $Bound) {
-    $picture = Invoke-Platform 'cluster' @{} $Cmdlet
+function Get-Picture($Cmdlet, $Bound, $Arguments = @{}) {
+    $picture = Invoke-Platform 'cluster' $Arguments $Cmdlet
     if ($null -eq $picture) { return }
     $asked = $null
     if ($Bound.ContainsKey('Cluster')) { $asked = $Bound['Cluster'] }
@@ -345,4 +345,28 @@ function Get-ClusterNodeSupportedVersion {
     }
 }
 
-Export-ModuleMember -Function 'Get-Cluster', 'Get-ClusterNode', 'Suspend-ClusterNode', 'Resume-ClusterNode', 'Get-ClusterGroup', 'Get-ClusterResource', 'Get-ClusterParameter', 'Get-ClusterQuorum', 'Get-ClusterSharedVolume', 'Get-ClusterSharedVolumeState', 'Get-ClusterNodeSupportedVersion'
+# Types by number as in the class, shown as words (Microsoft: Fault domain awareness).
+function Get-ClusterFaultDomain {
+    [CmdletBinding(PositionalBinding = $false)]
+    param(
+        [Parameter(Position = 0, ValueFromPipelineByPropertyName)][string[]]$Name,
+        [Alias('FaultDomainType')][ValidateSet('Unknown', 'Site', 'Rack', 'Chassis', 'Node')][string[]]$Type,
+        [string[]]$Id)
+    process {
+        # A class of WMI, with the rights of its namespace.
+        $picture = Get-Picture $PSCmdlet @{} @{ space = 'root/MSCluster' }
+        if ($null -eq $picture) { return }
+        $rows = @(
+            foreach ($site in $picture.sites) { @{ name = $site; type = 'Site'; number = 1000 } }
+            foreach ($member in $picture.members) { @{ name = $member.name; type = 'Node'; number = 4000 } }
+        )
+        foreach ($row in $rows) {
+            if (($Name -and $row.name -notin $Name) -or ($Type -and $row.type -notin $Type) -or $Id) { continue }
+            New-StubCim 'root/MSCluster' 'MSCluster_FaultDomain' ([ordered]@{
+                Name = $row.name; Type = $row.type; ParentName = ''; ChildrenNames = @(); Location = ''; Description = ''
+            }) @{ Type = [uint16]$row.number }
+        }
+    }
+}
+
+Export-ModuleMember -Function 'Get-Cluster', 'Get-ClusterNode', 'Suspend-ClusterNode', 'Resume-ClusterNode', 'Get-ClusterGroup', 'Get-ClusterResource', 'Get-ClusterParameter', 'Get-ClusterQuorum', 'Get-ClusterSharedVolume', 'Get-ClusterSharedVolumeState', 'Get-ClusterNodeSupportedVersion', 'Get-ClusterFaultDomain'
