@@ -125,7 +125,7 @@ pub fn four() -> Case {
                 capacity: known(Capacity { nodes: (1..=4).map(|n| (name(n), room.clone())).collect() }),
                 level: known(Level { functional: 11, upgrade: 32_773 }),
                 would_lose_quorum: known(BTreeSet::new()),
-                preconditions: known(Preconditions { solution: false, self_updating: false }),
+                preconditions: known(Preconditions { solution: false, self_updating: false, sites: 1 }),
             },
             span: Span::at(NOON),
         },
@@ -136,8 +136,13 @@ pub fn four() -> Case {
 }
 
 impl Case {
-    /// What the planner decides. The laws stand behind it: what they have to forbid is a fault of the planner's.
+    /// What the planner decides.
     pub fn decide(&self) -> Decision {
+        self.plan().decision
+    }
+
+    /// What the planner decides and reports. The laws stand behind it: what they have to forbid is a fault of the planner's.
+    pub fn plan(&self) -> Plan {
         let ledger = known(self.ledger.clone());
         let revision = "abc123".parse().expect("fine");
         let situation = Situation {
@@ -154,7 +159,7 @@ impl Case {
             let broken: Vec<String> = broken.iter().map(ToString::to_string).collect();
             panic!("the planner decides {}, and the laws forbid it: {}", say(&plan.decision), broken.join("; "));
         }
-        plan.decision
+        plan
     }
 
     /// A node in good order.

@@ -94,8 +94,32 @@ fn an_order_that_is_not_obeyed_is_told_within_a_few_looks_and_once() {
     assert_eq!(sim.run(20_000), Ended::Converged, "{}", sim.story.join("\n"));
 }
 
+#[test]
+fn an_order_that_takes_turns_with_a_hold_is_not_told_each_time() {
+    let mut sim = Sim::new(1, 2, Durations::real());
+    let name: drydock_model::ids::ClusterName = "hospital-north".parse().unwrap();
+    let returning = |sim: &Sim| {
+        let open = sim.branch.ledger(&name).and_then(|ledger| ledger.open.clone());
+        open.filter(|intent| intent.step == drydock_model::step::Step::Return).map(|intent| intent.node.name)
+    };
+    let node = loop {
+        match returning(&sim) {
+            Some(node) => break node,
+            None => sim.turn(),
+        };
+    };
+    let (begun, commits) = (sim.now(), sim.branch.commits().len());
+    while sim.now().since(begun) < Millis::hours(3) {
+        sim.with(|lab| lab.plan(drydock_lab::Planned::now(drydock_lab::Fault::DroppedOrder, name.clone(), Some(node.clone()))));
+        sim.turn();
+    }
+    assert_eq!(returning(&sim), Some(node), "{}", sim.story.join("\n"));
+    let wrote = sim.branch.commits().len() - commits;
+    assert!(wrote <= 8, "{wrote} entries in three hours: {}", sim.story.join("\n"));
+}
+
 /// A controller that tends one cluster, told of each plan.
-fn life(watcher: impl Fn(&Wanted) + Send + Sync + 'static) -> End {
+fn life(watcher: impl Fn(&Wanted, &tokio::sync::watch::Sender<bool>) + Send + Sync + 'static) -> End {
     let lab = Arc::new(Mutex::new(Lab::new(1, BEGIN, Durations::real())));
     let clock = SimClock::new(Arc::clone(&lab), Sleep::Drives, 1);
     let wanted = record("c", Vec::new(), BEGIN).wanted;
@@ -115,10 +139,7 @@ fn life(watcher: impl Fn(&Wanted) + Send + Sync + 'static) -> End {
         pacing: Pacing::default(),
         poll: Millis::minutes(1),
         stop_file: Arc::new(|| None),
-        watcher: Arc::new(move |wanted, _| {
-            watcher(wanted);
-            tell.send_replace(true);
-        }),
+        watcher: Arc::new(move |wanted, _| watcher(wanted, &tell)),
     };
     // The sleeps of this clock take no time and give nobody a turn: the cluster's task has a thread of its own.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().expect("a runtime");
@@ -126,8 +147,26 @@ fn life(watcher: impl Fn(&Wanted) + Send + Sync + 'static) -> End {
 }
 
 #[test]
-fn a_cluster_whose_task_breaks_off_ends_the_controller_so_that_it_is_started_again() {
-    assert_eq!(life(|_| {}), End::Stopped { unpushed: None });
-    let ended = life(|wanted| panic!("a fault while {} is looked at", wanted.path));
-    assert!(matches!(&ended, End::Fault(what) if what.contains("panicked")), "{ended:?}");
+fn a_cluster_whose_task_breaks_off_is_begun_anew() {
+    let looks = Arc::new(Mutex::new(0));
+    let counted = Arc::clone(&looks);
+    let ended = life(move |_, stop| {
+        let look = {
+            let mut looks = counted.lock().unwrap();
+            *looks += 1;
+            *looks
+        };
+        assert!(look > 2, "a fault at look {look}");
+        stop.send_replace(true);
+    });
+    assert_eq!((ended, *looks.lock().unwrap()), (End::Stopped { unpushed: None }, 3));
+}
+
+#[test]
+fn a_cluster_whose_task_is_broken_off_is_named_at_the_end() {
+    let ended = life(|wanted, stop| {
+        stop.send_replace(true);
+        panic!("a fault while {} is looked at", wanted.path);
+    });
+    assert!(matches!(&ended, End::Fault(what) if what.starts_with("c: ") && what.contains("panicked")), "{ended:?}");
 }

@@ -48,6 +48,8 @@ struct Unheard {
     kind: &'static str,
     why: String,
     times: u8,
+    /// Written once; what takes turns with it is no news of it.
+    told: bool,
 }
 
 /// How often an order is sent before it is told that it was not obeyed: once may be chance.
@@ -228,7 +230,11 @@ impl<W: World> Effect<'_, W> {
                     Some((state, why)) => {
                         let mut plan = plan;
                         plan.report.blocked_by.push(why);
-                        self.write(vec![Event::Noted { state }], Then::AtOnce, plan).await
+                        let lap = self.write(vec![Event::Noted { state }], Then::AtOnce, plan).await;
+                        if let Some(unheard) = &mut memory.unheard {
+                            unheard.told = lap.wrote.is_some();
+                        }
+                        lap
                     }
                     None => self.send(orders.clone(), plan, memory).await,
                 };
@@ -249,7 +255,7 @@ impl<W: World> Effect<'_, W> {
         let again = orders.iter().any(|order| order.entry == unheard.entry && order.node.name == unheard.node);
         let state = format!("{}/{}/{}", decision.state(), unheard.node, unheard.kind);
         let new = self.ledger.since.as_ref().is_none_or(|(was, _)| *was != state);
-        (again && new && unheard.times >= TOLD_AFTER).then(|| (state, unheard.why.clone()))
+        (again && new && !unheard.told && unheard.times >= TOLD_AFTER).then(|| (state, unheard.why.clone()))
     }
 
     /// Orders are sent one after the other; what they did is for the next observation to say.
@@ -279,8 +285,8 @@ impl<W: World> Effect<'_, W> {
                 }
             };
             let same = before.as_ref().filter(|b| b.entry == order.entry && b.node == order.node.name && b.kind == kind);
-            let times = same.map_or(0, |b| b.times).saturating_add(1);
-            memory.unheard = Some(Unheard { entry: order.entry.clone(), node: order.node.name.clone(), kind, why, times });
+            let (times, told) = same.map_or((1, false), |b| (b.times.saturating_add(1), b.told));
+            memory.unheard = Some(Unheard { entry: order.entry.clone(), node: order.node.name.clone(), kind, why, times, told });
         }
         Lap { plan: Some(plan), then: worst, wrote: None }
     }

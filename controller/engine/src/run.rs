@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// Told of each plan, for those who watch.
 pub type Watcher = dyn Fn(&Wanted, &Plan) + Send + Sync;
@@ -46,7 +46,7 @@ pub enum End {
     },
     /// Another controller holds the branch, or it must not be written by this version; its supervisor must not start it again.
     StoodDown(String),
-    /// A cluster's task broke off: a fault in Drydock itself. Started again, it goes on from git and from what the nodes show.
+    /// As it was told to, and a cluster's task had broken off and not gone on since: a fault in Drydock itself.
     Fault(String),
 }
 
@@ -73,16 +73,23 @@ pub async fn run<W: World>(world: Arc<W>, options: Options, mut stop: watch::Rec
         }
     }
     let end = tend(&world, &options, &mut stop).await;
-    match &end {
-        End::StoodDown(_) | End::Fault(_) => return end,
-        End::Stopped { .. } => {}
+    if let End::StoodDown(_) = end {
+        return end;
     }
-    match world.store().flush().await {
-        Ok(()) => End::Stopped { unpushed: None },
-        Err(StoreError::StoodDown(why)) => End::StoodDown(why),
-        Err(error @ (StoreError::Refused(_) | StoreError::Touched { .. } | StoreError::Local(_))) => {
-            End::Stopped { unpushed: Some(error.to_string()) }
+    let unpushed = match world.store().flush().await {
+        Ok(()) => None,
+        Err(StoreError::StoodDown(why)) => return End::StoodDown(why),
+        Err(error @ (StoreError::Refused(_) | StoreError::Touched { .. } | StoreError::Local(_))) => Some(error.to_string()),
+    };
+    match end {
+        End::Stopped { .. } => End::Stopped { unpushed },
+        End::Fault(what) => {
+            if let Some(why) = unpushed {
+                warn!(%why, "not everything is on the status branch");
+            }
+            End::Fault(what)
         }
+        End::StoodDown(_) => end,
     }
 }
 
@@ -91,7 +98,7 @@ async fn tend<W: World>(world: &Arc<W>, options: &Options, stop: &mut watch::Rec
     let mut pace = Pace::new(options.pacing);
     let probes = Arc::new(Semaphore::new(options.probes.max(1)));
     let mut tasks: BTreeMap<ClusterName, watch::Sender<Arc<Wanted>>> = BTreeMap::new();
-    let mut running: JoinSet<()> = JoinSet::new();
+    let mut running: JoinSet<Option<String>> = JoinSet::new();
     // One word is enough: the first to stand down speaks for all.
     let (down, mut stood_down) = mpsc::channel::<String>(1);
     let mut last: Option<Arc<Fleet>> = None;
@@ -123,7 +130,7 @@ async fn tend<W: World>(world: &Arc<W>, options: &Options, stop: &mut watch::Rec
                                     probes: Arc::clone(&probes),
                                     down: down.clone(),
                                 };
-                                running.spawn(task.live(told, stop.clone()));
+                                running.spawn(task.steadily(told, stop.clone()));
                             }
                         }
                     }
@@ -145,21 +152,25 @@ async fn tend<W: World>(world: &Arc<W>, options: &Options, stop: &mut watch::Rec
             biased;
             _ = stop.wait_for(|stop| *stop) => break End::Stopped { unpushed: None },
             Some(why) = stood_down.recv() => break End::StoodDown(why),
-            // A cluster whose task is gone would be tended by nobody, and nobody would be told.
-            Some(Err(broken)) = running.join_next() => break End::Fault(broken.to_string()),
             () = world.source().stirred() => {}
             () = world.clock().sleep(pause) => {}
         }
     };
     // Each task ends its lap; then they are gone.
     drop(tasks);
-    while running.join_next().await.is_some() {}
-    end
+    let mut broken = None;
+    while let Some(ended) = running.join_next().await {
+        broken = broken.or(ended.unwrap_or_else(|error| Some(error.to_string())));
+    }
+    match (end, broken) {
+        (End::Stopped { .. }, Some(what)) => End::Fault(what),
+        (end, _) => end,
+    }
 }
 
 /// Suspends a cluster that the fleet no longer speaks of; whether that is new.
 fn forsaken(wanted: &mut Arc<Wanted>) -> bool {
-    if wanted.desired.suspend.is_some() {
+    if wanted.desired.suspend.as_ref().is_some_and(|suspend| suspend.until.is_none()) {
         return false;
     }
     let suspend = Some(Suspend { reason: "the fleet does not speak of it any more".to_owned(), until: None });
@@ -177,6 +188,11 @@ fn note(fleet: &Fleet) {
     }
 }
 
+/// Until nobody says any more what is wanted.
+async fn over(told: &mut watch::Receiver<Arc<Wanted>>) {
+    while told.changed().await.is_ok() {}
+}
+
 /// Sleeps; true when told to stop meanwhile.
 async fn sleep<W: World>(world: &W, pause: Millis, stop: &mut watch::Receiver<bool>) -> bool {
     tokio::select! {
@@ -186,6 +202,9 @@ async fn sleep<W: World>(world: &W, pause: Millis, stop: &mut watch::Receiver<bo
     }
 }
 
+/// How long a cluster whose task broke off is left alone: at first, and at most.
+const BROKEN: [Millis; 2] = [Millis::minutes(1), Millis::hours(1)];
+
 struct Task<W> {
     world: Arc<W>,
     options: Options,
@@ -194,7 +213,31 @@ struct Task<W> {
 }
 
 impl<W: World> Task<W> {
-    async fn live(self, mut told: watch::Receiver<Arc<Wanted>>, mut stop: watch::Receiver<bool>) {
+    /// Begins the task anew where it breaks off: a node of this cluster may be out, and the other clusters do not pay for its fault. What broke it last,
+    /// where it has not gone on since.
+    async fn steadily(self, mut told: watch::Receiver<Arc<Wanted>>, mut stop: watch::Receiver<bool>) -> Option<String> {
+        let this = Arc::new(self);
+        let [first, most] = BROKEN;
+        let mut pause = first;
+        loop {
+            let began = this.world.clock().now();
+            let Err(broken) = tokio::spawn(Arc::clone(&this).live(told.clone(), stop.clone())).await else { return None };
+            let cluster = told.borrow_and_update().desired.cluster.clone();
+            if this.world.clock().now().since(began) > most {
+                pause = first;
+            }
+            error!(%cluster, %broken, %pause, "the task of this cluster broke off, which is a fault in Drydock; it is begun anew after a pause, and the other clusters go on");
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => return Some(format!("{cluster}: {broken}")),
+                () = over(&mut told) => return Some(format!("{cluster}: {broken}")),
+                () = this.world.clock().sleep(pause) => {}
+            }
+            pause = pause.times(2).min(most);
+        }
+    }
+
+    async fn live(self: Arc<Self>, mut told: watch::Receiver<Arc<Wanted>>, mut stop: watch::Receiver<bool>) {
         let mut pace = Pace::new(self.options.pacing);
         let mut memory = Memory::default();
         loop {

@@ -314,17 +314,25 @@ impl Ledger {
         }
     }
 
-    /// A machine that a person let in takes the name over; what was begun on the one before it ends here.
+    /// A machine that a person let in takes the name over; what was begun on the one before it ends here. The same machine as another member (evicted and
+    /// added again) is out as it was and is brought back: what was sent to it before, it refuses.
     fn met(&mut self, id: &NodeId) {
         let other = |was: &NodeId| was.name == id.name && was.machine != id.machine;
-        if self.open.as_ref().is_some_and(|i| other(&i.node)) {
+        let again = |was: &NodeId| was.machine == id.machine && was != id;
+        if self.open.as_ref().is_some_and(|i| other(&i.node) || again(&i.node)) {
             self.open = None;
         }
         if self.out.as_ref().is_some_and(|o| other(&o.node)) {
             self.out = None;
         }
+        if let Some(out) = self.out.as_mut().filter(|o| again(&o.node)) {
+            (out.node, out.returning) = (id.clone(), true);
+        }
         if self.settling.as_ref().is_some_and(|s| other(&s.node)) {
             self.settling = None;
+        }
+        if let Some(settling) = self.settling.as_mut().filter(|s| again(&s.node)) {
+            settling.node = id.clone();
         }
         self.known.insert(id.name.clone(), id.clone());
     }

@@ -131,8 +131,8 @@ impl<'a> Eye<'a> {
     /// The nodes that the ledger does not know as they show themselves, each with what is wrong.
     fn troubles(&self) -> BTreeMap<NodeName, HoldReason> {
         let mut troubles = BTreeMap::new();
-        let out = self.ledger.out.as_ref().and_then(|out| self.node(&out.node.name).id.known());
-        let mut cluster: Option<&ClusterId> = out.map(|id| &id.cluster);
+        // Not what answers under its name now: that may be another machine.
+        let mut cluster: Option<&ClusterId> = self.ledger.out.as_ref().map(|out| &out.node.cluster);
         for name in self.named() {
             let facts = self.node(name);
             let trouble = facts.memory.known().and_then(|memory| self.rewound(name, memory));
@@ -163,6 +163,12 @@ impl<'a> Eye<'a> {
             Some(_) | None => {}
         }
         (**cluster.get_or_insert(&id.cluster) != id.cluster).then(|| HoldReason::OtherCluster { node: name.clone() })
+    }
+
+    /// Whether the machine that answers under this name sits in another cluster than the one that is known.
+    fn elsewhere(&self, name: &NodeName) -> bool {
+        let ours = self.ledger.out.as_ref().map(|out| &out.node).or_else(|| self.ledger.known.get(name));
+        ours.zip(self.node(name).id.known()).is_some_and(|(ours, id)| ours.cluster != id.cluster)
     }
 
     fn owes(&self, node: &NodeName) -> bool {
@@ -314,7 +320,11 @@ impl<'a> Eye<'a> {
     /// not gone, and whoever said so must be told.
     fn quorate_view(&self) -> Result<View, WaitingOn> {
         // What a member of another cluster sees is no word on this one.
-        let foreign = |name: &&NodeName| matches!(self.troubles.get(*name), Some(HoldReason::OtherCluster { .. }));
+        let foreign = |name: &&NodeName| match self.troubles.get(*name) {
+            Some(HoldReason::OtherCluster { .. }) => true,
+            Some(HoldReason::NodeReplaced { .. }) => self.elsewhere(name),
+            Some(_) | None => false,
+        };
         let named: Vec<&NodeName> = self.named().filter(|name| !foreign(name)).collect();
         let all = || self.s.desired.nodes.iter().filter(|name| !foreign(name)).collect::<Vec<_>>();
         self.view_of(&named).or_else(|why| if self.ledger.gone.is_empty() { Err(why) } else { self.view_of(&all()).map_err(|_| why) })

@@ -125,8 +125,8 @@ fn fence_for(eye: &Eye<'_>, facts: &NodeFacts) -> Option<Order> {
 fn out(eye: &Eye<'_>) -> Option<Decision> {
     let out = eye.ledger.out.as_ref()?;
     let decision = way::plan(eye, out);
-    // A way back that stands still does not hide what is wrong with another node: that may be why.
-    let stands = matches!(decision, Decision::Hold(_) | Decision::Wait(WaitingOn::ClusterAnswer { .. }, _));
+    // A way back that stands still does not hide what is wrong with another node: that may be why. What holds the node itself comes first all the same.
+    let stands = matches!(decision, Decision::Wait(WaitingOn::ClusterAnswer { .. }, _));
     let mut others = eye.troubles.iter().filter(|(name, _)| **name != out.node.name);
     others.next().filter(|_| stands).map(|(_, why)| Decision::Hold(why.clone())).or(Some(decision))
 }

@@ -103,12 +103,16 @@ fn backed_off(eye: &Eye<'_>, out: &Out) -> Result<(), Decision> {
 /// Whether one more attempt would outlast the window: the time that was counted when the node was taken is used up by the one that failed.
 fn no_time_for_another(eye: &Eye<'_>, out: &Out) -> bool {
     let attempts = eye.ledger.attempts_of(&out.node, eye.s.desired.target);
-    let between = attempts.used() > 0 && attempts.installed != Some(attempts.number);
+    // The attempt that the node was taken out for has its own Vacate, whatever failed in an earlier time out.
+    let another = attempts.used() > 0 && attempts.entries.get(&Step::Vacate).is_none_or(|entries| *entries == 0);
+    let between = another && attempts.installed != Some(attempts.number);
     let maintenance = &eye.s.desired.maintenance;
     if out.purpose != Purpose::Upgrade || !between || maintenance.overrun == Overrun::Finish {
         return false;
     }
-    let needed = eye.s.desired.node_budget(Purpose::Upgrade);
+    // It is vacated already.
+    let steps = [Step::Install, Step::Restart, Step::Return];
+    let needed = steps.iter().fold(Millis::ZERO, |sum, step| sum.plus(eye.s.desired.budget(*step)));
     maintenance.windows.open_span(eye.now()).is_none_or(|open| open.closes.is_some_and(|closes| closes.since(eye.now()) < needed))
 }
 

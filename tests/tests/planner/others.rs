@@ -48,11 +48,65 @@ fn what_is_wrong_with_another_node_brings_the_one_that_is_out_back_and_is_then_t
 }
 
 #[test]
-fn a_way_back_that_stands_still_does_not_hide_what_is_wrong_elsewhere() {
+fn a_way_back_that_waits_for_the_cluster_does_not_hide_what_is_wrong_elsewhere() {
+    let (mut case, restart) = Case::restarting();
+    case.consume(1, &restart.entry.place, Phase::Ended);
+    case.memory(1).commit =
+        Some(Commit { target: restart.target, attempt: 1, phase: CommitPhase::Committed, boot: "boot-1".parse().expect("fine") });
+    case.close(Outcome::Failed(Failure::NoEffect));
+    value(&mut case.node(3).id).machine = "another".parse().expect("fine");
+    case.observed.cluster.would_lose_quorum = Fact::Unknown(Gap::TimedOut);
+    case.open();
+    assert_eq!(case.decide(), Decision::Hold(HoldReason::NodeReplaced { node: name(3) }));
+}
+
+#[test]
+fn what_holds_the_node_that_is_out_comes_first_and_what_is_wrong_elsewhere_is_a_warning() {
     let mut case = Case::out();
     value(&mut case.node(3).id).machine = "another".parse().expect("fine");
     case.memory(1).marker = None;
+    let plan = case.plan();
+    assert_eq!(plan.decision, Decision::Hold(HoldReason::PersonHasNode { node: name(1) }));
+    assert!(plan.report.warnings.iter().any(|warning| warning.contains("another machine answers as N03")), "{:?}", plan.report.warnings);
+}
+
+#[test]
+fn what_answers_under_the_name_of_the_node_that_is_out_makes_no_strangers_of_the_others() {
+    let mut case = Case::out();
+    let id = value(&mut case.node(1).id);
+    (id.machine, id.cluster) = ("another".parse().expect("fine"), "elsewhere".parse().expect("fine"));
+    value(&mut case.node(1).view).cluster = "elsewhere".parse().expect("fine");
+    let plan = case.plan();
+    assert_eq!(plan.decision, Decision::Hold(HoldReason::NodeReplaced { node: name(1) }));
+    assert!(!plan.report.warnings.iter().any(|warning| warning.contains("another cluster")), "{:?}", plan.report.warnings);
+    for n in 2..=4 {
+        assert_eq!(plan.report.nodes[&name(n)].detail, "waits for its turn");
+    }
+}
+
+#[test]
+fn a_machine_of_another_cluster_under_a_known_name_has_no_word_on_this_one() {
+    let mut case = Case::out();
+    let id = value(&mut case.node(3).id);
+    (id.machine, id.cluster) = ("another".parse().expect("fine"), "elsewhere".parse().expect("fine"));
+    value(&mut case.node(3).view).cluster = "elsewhere".parse().expect("fine");
+    brought_back(&mut case);
     assert_eq!(case.decide(), Decision::Hold(HoldReason::NodeReplaced { node: name(3) }));
+}
+
+#[test]
+fn a_node_that_is_out_and_was_evicted_and_added_again_is_brought_back_once_a_person_says_so() {
+    let mut case = Case::out();
+    value(&mut case.node(1).id).node = "9".parse().expect("fine");
+    let Decision::Hold(why) = case.decide() else { panic!("{}", case.says()) };
+    assert_eq!(why, HoldReason::OtherCluster { node: name(1) });
+    assert!(why.way_out().contains("drydock node retry N01"), "{}", why.way_out());
+    case.write(&Event::Word(Word::Retry { node: name(1), reason: "evicted and added again".to_owned() }));
+    let Decision::Meet(met) = case.decide() else { panic!("{}", case.says()) };
+    case.write(&Event::Met(met));
+    let Decision::Open(intent) = case.decide() else { panic!("{}", case.says()) };
+    assert_eq!((intent.step, intent.node.node.as_str()), (Step::Return, "9"));
+    brought_back(&mut case);
 }
 
 #[test]
@@ -130,6 +184,26 @@ fn a_node_that_is_out_waits_between_its_attempts() {
     assert!(matches!(case.decide(), Decision::Open(Intent { step: Step::Install, attempt: 2, .. })), "{}", case.says());
 }
 
+/// One that failed in an earlier time out is not brought back each time it is taken: its new attempt has a window of its own.
+#[test]
+fn a_node_that_failed_before_is_not_brought_back_because_its_window_has_less_left_than_the_whole_of_it() {
+    let mut case = four();
+    let needed = case.desired.node_budget(drydock_model::step::Purpose::Upgrade);
+    let sunday =
+        |length| Window::new("weekly on Sunday at 12:00".parse().expect("fine"), length, "UTC".parse().expect("fine")).expect("fine");
+    case.desired.maintenance.windows = Windows::new(vec![sunday(needed.plus(Millis::minutes(15)))], Vec::new()).expect("fine");
+    let mut attempts = case.ledger.attempts_of(&id(1), case.desired.target);
+    (attempts.number, attempts.installed) = (2, Some(1));
+    attempts.last = Some(Failed { step: Step::Install, why: Failure::WorkerDied, at: Stamp::At(NOON - Millis::hours(24)) });
+    case.ledger.attempts.insert(name(1), attempts);
+    let vacate = case.open();
+    assert_eq!((vacate.step, vacate.attempt), (Step::Vacate, 2));
+    case.pass(Millis::minutes(20));
+    case.vacated(1, &vacate);
+    case.close(Outcome::Done);
+    assert!(matches!(case.decide(), Decision::Open(Intent { step: Step::Install, attempt: 2, .. })), "{}", case.says());
+}
+
 /// Noon is on a Sunday; one node takes six hours and more.
 #[test]
 fn no_further_attempt_is_made_that_would_outlast_the_window() {
@@ -178,12 +252,23 @@ fn drives_that_nobody_sees_are_not_counted_as_spare() {
 }
 
 #[test]
+fn a_stretched_cluster_is_left_alone_and_one_of_a_single_site_is_not() {
+    let mut case = four();
+    for sites in [0, 1] {
+        case.observed.cluster.preconditions = known(Preconditions { solution: false, self_updating: false, sites });
+        assert!(matches!(case.decide(), Decision::Open(_)), "{sites}: {}", case.says());
+    }
+    case.observed.cluster.preconditions = known(Preconditions { solution: false, self_updating: false, sites: 2 });
+    assert_eq!(case.decide(), Decision::Hold(HoldReason::Stretched { sites: 2 }));
+}
+
+#[test]
 fn a_cluster_of_the_solution_and_one_that_updates_itself_are_left_alone() {
     let mut case = four();
-    case.observed.cluster.preconditions = known(Preconditions { solution: true, self_updating: false });
+    case.observed.cluster.preconditions = known(Preconditions { solution: true, self_updating: false, sites: 1 });
     assert_eq!(case.decide(), Decision::Hold(HoldReason::SolutionDeployed));
-    case.observed.cluster.preconditions = known(Preconditions { solution: false, self_updating: true });
+    case.observed.cluster.preconditions = known(Preconditions { solution: false, self_updating: true, sites: 1 });
     assert_eq!(case.decide(), Decision::Hold(HoldReason::SelfUpdating));
     case.observed.cluster.preconditions = Fact::Unknown(Gap::AccessDenied);
-    assert_eq!(case.says(), "wait for the cluster: solution and self-updating: access denied");
+    assert_eq!(case.says(), "wait for the cluster: preconditions (solution, self-updating, sites): access denied");
 }

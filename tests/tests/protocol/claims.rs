@@ -287,12 +287,14 @@ fn rule_05_a_controller_that_starts_while_the_remote_is_down_changes_nothing() {
     let remotes = Remotes::new();
     let north = remotes.north();
     let epoch = north.claim().expect("fine");
-    // What an earlier life left on the disk would be enough to go on with.
-    north.append("c", vec![Event::Opened(vacate("c", &epoch))]).expect("fine");
-    drop(north);
     let name = cluster("c");
     let mut lab = Lab::new(1, BEGIN, Durations::real());
     lab.add(&ClusterConfig::new(name.clone(), vec![node(1), node(2)], "20349.3700".parse().expect("fine")));
+    // What an earlier life left on the disk would be enough to go on with.
+    let mut intent = vacate("c", &epoch);
+    intent.node = lab.observe(&name, &[node(1)]).nodes[&node(1)].id.known().expect("it answers").clone();
+    north.append("c", vec![Event::Opened(intent)]).expect("fine");
+    drop(north);
     let lab: Shared = Arc::new(Mutex::new(lab));
     let wanted: Arc<Wanted> = record("c", Vec::new(), BEGIN).wanted;
     let fleet = Fleet { revision: wanted.revision.clone(), clusters: BTreeMap::new(), problems: Vec::new(), refused: None };

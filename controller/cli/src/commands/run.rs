@@ -28,7 +28,7 @@ pub(super) fn run(args: &Run, context: &mut Context) -> Result<Exit, Failure> {
         }
         End::Fault(what) => {
             let todo = "please report it with the lines above; started again, it goes on from git and from what the nodes show";
-            Err(Failure::new(Exit::Fault, format!("the task of a cluster broke off: {what}"), todo))
+            Err(Failure::new(Exit::Fault, format!("stopped, and the task of a cluster had broken off: {what}"), todo))
         }
         End::StoodDown(why) => {
             Err(Failure::new(Exit::StoodDown, why, "run one controller for a status branch; --take-over takes it from one that is stopped"))
