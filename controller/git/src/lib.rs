@@ -24,6 +24,7 @@ pub mod limits;
 mod mirror;
 mod names;
 mod pack;
+mod patience;
 mod push;
 mod reading;
 mod remote;

@@ -5,6 +5,7 @@ use crate::access::{Talk, callbacks, proxy};
 use crate::landing;
 use crate::limits;
 use crate::names::RefName;
+use crate::patience::{self, Patience};
 use crate::push::{Calm, Wire};
 use crate::remote::Remote;
 use crate::repair;
@@ -16,7 +17,6 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 /// What a branch is on the remote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +77,7 @@ pub struct Mirror {
     pub(crate) wire: Arc<dyn Wire>,
     /// Why the next fetch shall start over.
     pub(crate) suspect: RefCell<Option<String>>,
+    pub(crate) patience: Patience,
     /// Held as long as we live: one process per state folder.
     _in_use: File,
 }
@@ -105,7 +106,15 @@ impl Mirror {
                 make(&place)?
             }
         };
-        let mirror = Self { folder: folder.to_owned(), git, remote, wire: Arc::new(Calm), suspect: RefCell::default(), _in_use: in_use };
+        let mirror = Self {
+            folder: folder.to_owned(),
+            git,
+            remote,
+            wire: Arc::new(Calm),
+            suspect: RefCell::default(),
+            patience: Patience::default(),
+            _in_use: in_use,
+        };
         mirror.configure()?;
         Ok(mirror)
     }
@@ -113,6 +122,17 @@ impl Mirror {
     /// Lets a test (or a drill) cut the line to the remote.
     pub fn set_wire(&mut self, wire: Arc<dyn Wire>) {
         self.wire = wire;
+    }
+
+    /// From here on somebody waits who has other things to do: a fetch may take half a minute, and a remote that was waited for in vain is left alone twice
+    /// as long, which is an error at once (`TimedOut`). One that is slow, and not silent, gets twice the time at each try, up to a quarter of an hour.
+    pub fn hurry(&mut self) {
+        self.patience.hurry();
+    }
+
+    /// For the last word before an end: the remote is asked even if it was waited for in vain just now.
+    pub fn once_more(&self) {
+        self.patience.rested();
     }
 
     /// The remote that this mirrors.
@@ -129,6 +149,13 @@ impl Mirror {
 
     /// Brings these branches up to date and says what they are. When nothing changed, nothing is downloaded.
     pub fn fetch(&mut self, names: &[RefName]) -> Result<Heads, Trouble> {
+        let began = self.patience.begin(&self.remote)?;
+        let fetched = self.fetch_now(names);
+        self.patience.ended(began, fetched.as_ref().err());
+        fetched
+    }
+
+    fn fetch_now(&mut self, names: &[RefName]) -> Result<Heads, Trouble> {
         let suspect = self.suspect.borrow().clone();
         let heads = match suspect {
             Some(why) => self.fetch_anew(&why, names)?,
@@ -184,15 +211,15 @@ impl Mirror {
             .map(|(name, _)| format!("+{}:{}", name.full(), name.seen()))
             .collect();
         if !wanted.is_empty() {
-            let began = began();
+            let (began, bound) = (patience::now(), self.patience.bound());
             let mut options = FetchOptions::new();
             options.download_tags(AutotagOption::None).update_fetchhead(false).follow_redirects(RemoteRedirect::None);
             let mut bounded = callbacks(&self.remote, &talk);
             bounded.transfer_progress(|done| {
                 let detail = if done.received_bytes() > BYTES_MAX {
                     format!("more than {} MiB came", BYTES_MAX >> 20)
-                } else if began.elapsed() > FETCH_TIME {
-                    format!("it was not done after {} minutes", FETCH_TIME.as_secs() / 60)
+                } else if began.elapsed() > bound {
+                    format!("it was not done after {} s", bound.as_secs())
                 } else {
                     return true;
                 };
@@ -296,14 +323,6 @@ impl Mirror {
 
 /// What one fetch may bring: the whole history of a fleet of thousands is far below.
 const BYTES_MAX: usize = 2 << 30;
-
-/// How long one fetch may take: it holds up every cluster's look at the branch.
-const FETCH_TIME: Duration = Duration::from_secs(15 * 60);
-
-#[expect(clippy::disallowed_methods, reason = "bounds a wait for a foreign machine; what is decided never depends on it")]
-fn began() -> Instant {
-    Instant::now()
-}
 
 fn make(place: &Path) -> Result<Repository, Trouble> {
     let mut options = RepositoryInitOptions::new();

@@ -102,10 +102,20 @@ impl Mirror {
             Ok(()) => {}
             Err(trouble) => return Pushed::NotSent(trouble),
         }
-        match self.remote().path() {
+        let began = match self.patience.begin(self.remote()) {
+            Ok(began) => began,
+            Err(trouble) => return Pushed::NotSent(trouble),
+        };
+        let pushed = match self.remote().path() {
             Some(path) => landing::push(path, &self.git, name, expected, new, self.wire.as_ref()),
             None => self.push_by_network(name, expected, new),
-        }
+        };
+        let vain = match &pushed {
+            Pushed::NotSent(trouble) | Pushed::Unknown(trouble) => Some(trouble),
+            Pushed::Landed | Pushed::Rejected { .. } => None,
+        };
+        self.patience.ended(began, vain);
+        pushed
     }
 
     fn descends(&self, expected: Option<Oid>, new: Oid) -> Result<(), Trouble> {

@@ -60,6 +60,29 @@ fn fetch(folder: &Path, name: &str, url: &str) -> Trouble {
     mirror.fetch(&[RefName::branch("main").expect("a name")]).expect_err("no git is there")
 }
 
+/// The limits of the process are short here. Somebody counts who knocks.
+fn a_mirror_in_a_hurry_leaves_a_silent_remote_alone_for_a_while(folder: &Path) {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    silent.set_nonblocking(true).expect("set");
+    let knocks = || std::iter::from_fn(|| silent.accept().ok()).count();
+    let remote = Remote::parse(&format!("git://{}/x", silent.local_addr().expect("bound"))).expect("a remote");
+    let mut mirror = Mirror::open(&folder.join("hurried"), remote).expect("a mirror");
+    let main = [RefName::branch("main").expect("a name")];
+    for knocked in [1, 1] {
+        mirror.fetch(&main).expect_err("it is silent");
+        assert_eq!(knocks(), knocked, "who is in no hurry asks each time");
+    }
+    mirror.hurry();
+    for knocked in [1, 0] {
+        let trouble = mirror.fetch(&main).expect_err("it is silent");
+        assert!(matches!(trouble, Trouble::TimedOut { .. }), "{trouble:?}");
+        assert_eq!(knocks(), knocked, "{trouble:?}");
+    }
+    mirror.once_more();
+    mirror.fetch(&main).expect_err("it is silent");
+    assert_eq!(knocks(), 1, "once more, whatever was before");
+}
+
 #[test]
 fn limits_are_settled_once_and_hold_for_every_connection() {
     let folder = tempfile::tempdir().expect("folder");
@@ -91,6 +114,8 @@ fn limits_are_settled_once_and_hold_for_every_connection() {
         let trouble = fetch(folder, "silent", &url);
         assert!(matches!(trouble, Trouble::TimedOut { .. }), "{url}: {trouble:?}");
     }
+
+    a_mirror_in_a_hurry_leaves_a_silent_remote_alone_for_a_while(folder);
 
     if !with_tls {
         println!("the private CA cannot be tested here: there is no openssl program");

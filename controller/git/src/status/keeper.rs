@@ -166,6 +166,8 @@ impl Keeper {
     /// Looks at the remote, takes in what came, and sends what is not there yet.
     fn look(&mut self) -> Result<Look, StoreError> {
         let Some(claim) = self.claim.clone() else { return Ok(Look::Unread("this controller has no claim".to_owned())) };
+        // The nodes are looked at before, and grow old while this waits.
+        self.mirror.hurry();
         let head = match self.mirror.fetch(std::slice::from_ref(&self.branch)) {
             Ok(heads) => heads.of(&self.branch),
             Err(trouble) => return Ok(Look::Unread(chain(&trouble))),

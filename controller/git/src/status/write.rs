@@ -103,6 +103,7 @@ impl Keeper {
     }
 
     pub(super) fn flush(&mut self) -> Result<(), StoreError> {
+        self.mirror.once_more();
         match self.send()? {
             None => Ok(()),
             Some(why) => Err(StoreError::Local(format!("{} entries are not on the branch yet: {why}", self.outbox.entries().len()))),
