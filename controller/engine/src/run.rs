@@ -3,7 +3,7 @@
 use crate::handling::{self, Handling};
 use crate::lap::{self, Memory, Mode, Then};
 use crate::pace::{Pace, Pacing, spread};
-use crate::ports::{Clock, Fleet, Source, Store, StoreError, TakeOver, Wanted, World};
+use crate::ports::{ClaimError, Clock, Fleet, Source, Store, StoreError, TakeOver, Wanted, World};
 use drydock_model::desired::{Desired, Suspend};
 use drydock_model::ids::ClusterName;
 use drydock_model::plan::{Decision, Plan, Recheck};
@@ -44,10 +44,28 @@ pub enum End {
         /// Why not everything could be pushed.
         unpushed: Option<String>,
     },
-    /// Another controller holds the branch, or it must not be written by this version; its supervisor must not start it again.
+    /// Another controller holds the branch; its supervisor must not start it again.
     StoodDown(String),
+    /// The branch must not be written, nor read, by this version.
+    TooNew(String),
     /// As it was told to, and a cluster's task had broken off and not gone on since: a fault in Drydock itself.
     Fault(String),
+}
+
+impl End {
+    /// Why a controller that got no claim does not ask again.
+    pub fn without_claim(error: &ClaimError, why: String) -> End {
+        match error {
+            ClaimError::SchemaTooNew { .. } => End::TooNew(why),
+            ClaimError::HeldBy { .. }
+            | ClaimError::TooMany { .. }
+            | ClaimError::Unreachable(_)
+            | ClaimError::NoBranch(_)
+            | ClaimError::Unsigned { .. }
+            | ClaimError::Refused(_)
+            | ClaimError::Local(_) => End::StoodDown(why),
+        }
+    }
 }
 
 /// Runs until `stop` turns true, or another controller takes over.
@@ -61,7 +79,7 @@ pub async fn run<W: World>(world: Arc<W>, options: Options, mut stop: watch::Rec
             }
             Err(error) => {
                 let pause = match handling::of_claim(&error) {
-                    Handling::StandDown(why) => return End::StoodDown(why),
+                    Handling::StandDown(why) => return End::without_claim(&error, why),
                     Handling::After(pause) => pause,
                     Handling::Again | Handling::Onward => pace.slower(),
                 };
@@ -89,7 +107,7 @@ pub async fn run<W: World>(world: Arc<W>, options: Options, mut stop: watch::Rec
             }
             End::Fault(what)
         }
-        End::StoodDown(_) => end,
+        End::StoodDown(_) | End::TooNew(_) => end,
     }
 }
 

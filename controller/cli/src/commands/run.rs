@@ -20,7 +20,11 @@ pub(super) fn run(args: &Run, context: &mut Context) -> Result<Exit, Failure> {
     log();
     let mode = if args.observe || config.observe { Mode::Observe } else { Mode::Act };
     let take_over = if args.take_over { TakeOver::Yes } else { TakeOver::No };
-    match controller::live(&config, mode, take_over, args.lab_time)? {
+    ended(controller::live(&config, mode, take_over, args.lab_time)?)
+}
+
+fn ended(end: End) -> Result<Exit, Failure> {
+    match end {
         End::Stopped { unpushed: None } => Ok(Exit::Fine),
         End::Stopped { unpushed: Some(why) } => {
             let todo = "they are kept in the state folder; nothing was done to a node for them, and the next run looks at the nodes anew";
@@ -29,6 +33,9 @@ pub(super) fn run(args: &Run, context: &mut Context) -> Result<Exit, Failure> {
         End::Fault(what) => {
             let todo = "please report it with the lines above; started again, it goes on from git and from what the nodes show";
             Err(Failure::new(Exit::Fault, format!("stopped, and the task of a cluster had broken off: {what}"), todo))
+        }
+        End::TooNew(why) => {
+            Err(Failure::new(Exit::TooNew, why, "install a newer drydock; nothing was written, and no node was asked for anything"))
         }
         End::StoodDown(why) => {
             Err(Failure::new(Exit::StoodDown, why, "run one controller for a status branch; --take-over takes it from one that is stopped"))
@@ -77,6 +84,23 @@ mod tests {
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn each_end_has_its_own_exit_code() {
+        let code = |end| match ended(end) {
+            Ok(exit) => exit.number(),
+            Err(failure) => failure.exit.number(),
+        };
+        let why = || "why".to_owned();
+        let codes = [
+            code(End::Stopped { unpushed: None }),
+            code(End::Stopped { unpushed: Some(why()) }),
+            code(End::StoodDown(why())),
+            code(End::TooNew(why())),
+            code(End::Fault(why())),
+        ];
+        assert_eq!(codes, [0, 4, 7, 8, 9]);
     }
 
     #[test]
