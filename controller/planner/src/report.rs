@@ -1,10 +1,11 @@
 //! What is said of every node while a decision is made, also of idle ones (S7): only what was seen, and unknown as unknown.
 
 use crate::eye::Eye;
+use crate::way;
 use drydock_model::desired::Standing;
 use drydock_model::fact::Fact;
 use drydock_model::ids::NodeName;
-use drydock_model::ledger::Ledger;
+use drydock_model::ledger::{Abandoned, Ledger};
 use drydock_model::paths::path;
 use drydock_model::plan::{Decision, Estimate, HoldReason, NodePhase, NodeReport, Recheck, Report, Situation, WaitingOn, WindowReport};
 use drydock_model::step::{Purpose, Step};
@@ -20,6 +21,9 @@ pub(crate) fn report(s: &Situation<'_>, decision: &Decision) -> Report {
         let eye = Eye::new(s, ledger);
         report.nodes = s.desired.nodes.iter().map(|name| (name.clone(), node(&eye, name, decision))).collect();
         report.estimate = estimate(&eye, window);
+        if let Some(why) = unupgraded(&eye, decision) {
+            report.next = format!("{}, which goes back as it is: {why}", report.next);
+        }
         report.warnings.extend(warn_after(&eye));
         report.warnings.extend(after_the_way_back(&eye, decision));
     } else {
@@ -27,6 +31,18 @@ pub(crate) fn report(s: &Situation<'_>, decision: &Decision) -> Report {
         report.nodes = s.desired.nodes.iter().map(|name| (name.clone(), unknown())).collect();
     }
     report
+}
+
+/// Why a node begins its way back without what it was taken out for.
+fn unupgraded(eye: &Eye<'_>, decision: &Decision) -> Option<String> {
+    let (Decision::Open(intent), Some(out)) = (decision, &eye.ledger.out) else { return None };
+    if intent.step != Step::Return || out.returning {
+        return None;
+    }
+    Some(match way::wants_back(eye, out)? {
+        Abandoned::WindowClosed => "the window has no time for the rest of it".to_owned(),
+        why @ (Abandoned::SpecChanged | Abandoned::GuardFailed | Abandoned::Suspended) => why.to_string(),
+    })
 }
 
 fn window(s: &Situation<'_>) -> WindowReport {
