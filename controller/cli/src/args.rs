@@ -318,8 +318,8 @@ pub struct Word {
     /// Why; shown in the history
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
-    /// Your SSH private key; its public half must be among the controller's `allowedSigners.persons`.
-    /// git's `user.signingKey`, or ~/.ssh/id_ed25519, when left out
+    /// Your SSH private key, or the public one (.pub) where an agent or a token has the private half; it must be among the controller's
+    /// `allowedSigners.persons`. git's `user.signingKey`, or ~/.ssh/id_ed25519, when left out
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
 }

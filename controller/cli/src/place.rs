@@ -284,8 +284,11 @@ pub fn person(context: &Context, work_tree: Option<&Path>) -> Person {
         (Some(rest), Some(home)) => home.join(rest),
         (Some(_) | None, _) => context.directory.join(&k),
     };
-    // git takes the public file too, and finds the private one beside it; so do we.
-    let key = file.map(|k| at_home(k.strip_suffix(".pub").map_or(k.clone(), ToOwned::to_owned)));
+    // git takes the public file too, and finds the private one beside it; so do we. Where there is none, an agent has it.
+    let key = file.map(|k| {
+        let private = k.strip_suffix(".pub").map(|k| at_home(k.to_owned())).filter(|private| private.exists());
+        private.unwrap_or_else(|| at_home(k))
+    });
     Person { name: get("user.name"), email: get("user.email"), key }
 }
 

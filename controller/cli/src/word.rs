@@ -4,7 +4,7 @@ use crate::Context;
 use crate::args;
 use crate::exit::{Exit, Failure};
 use crate::place::{self, PASSPHRASE, Place};
-use drydock_git::{Draft, Group, Oid, Pushed, SigningKey, Stamp};
+use drydock_git::{BadKey, Draft, Group, Oid, Pushed, SigningKey, Stamp, Unwritable};
 use drydock_spec::wire::one_line;
 use drydock_spec::wire::words::{self, MOST_REASON, Said};
 use std::fs;
@@ -48,7 +48,12 @@ pub fn say(context: &mut Context, place: &mut Place, word: &args::Word, said: &S
         }
         let who = Stamp { name: name.clone(), email: email.clone(), seconds: context.clock.now().0.div_euclid(1_000), offset_minutes: 0 };
         let draft = Draft { edits: Vec::new(), message: message.clone(), author: who.clone(), committer: who };
-        let unwritable = |e: drydock_git::Unwritable| Failure::of(Exit::Local, &e, "check git's user.name and user.email, and the disk");
+        let unwritable = |e: drydock_git::Unwritable| match &e {
+            Unwritable::Key(_) => {
+                Failure::of(Exit::Configuration, &e, "give the agent your key with ssh-add, or name a private key with --key")
+            }
+            _ => Failure::of(Exit::Local, &e, "check git's user.name and user.email, and the disk"),
+        };
         let mut group = Group::begin(place.status_mirror(), Some(tip)).map_err(unwritable)?;
         let commit = group.add(&draft, &key).map_err(unwritable)?;
         group.store(place.status_mirror())?;
@@ -81,14 +86,21 @@ pub fn say(context: &mut Context, place: &mut Place, word: &args::Word, said: &S
 fn key(context: &Context, word: &args::Word, person: &place::Person) -> Result<SigningKey, Failure> {
     let usual = context.home.as_ref().map(|h| h.join(".ssh/id_ed25519"));
     let path = word.key.as_ref().map(|p| context.directory.join(p)).or(person.key.clone()).or(usual);
-    let todo = "name your SSH private key with --key; make one with: ssh-keygen -t ed25519";
+    let todo = "name your SSH key with --key, or its .pub where an agent has it; make one with: ssh-keygen -t ed25519";
     let Some(path) = path else { return Err(Failure::new(Exit::Configuration, "no signing key was found", todo)) };
     let mut text = String::new();
     fs::File::open(&path)
         .and_then(|f| f.take(MOST_KEY).read_to_string(&mut text))
         .map_err(|e| Failure::new(Exit::Configuration, format!("the signing key {} cannot be read: {e}", path.display()), todo))?;
     let passphrase = std::env::var(PASSPHRASE).ok();
-    SigningKey::from_openssh(&text, passphrase.as_deref()).map_err(|e| {
+    let found = match SigningKey::from_openssh(&text, passphrase.as_deref()) {
+        // As git does it: by the agent, a token, or a passphrase that is typed. A wrong passphrase of ours is no reason to ask for another.
+        Err(BadKey::Kind(_)) => SigningKey::by_program(&path, &text),
+        Err(BadKey::Passphrase) if passphrase.is_none() => SigningKey::by_program(&path, &text),
+        Err(unreadable @ BadKey::Unreadable(_)) => SigningKey::by_program(&path, &text).map_err(|_| unreadable),
+        read => read,
+    };
+    found.map_err(|e| {
         Failure::new(Exit::Configuration, format!("{}: {e}", path.display()), format!("{todo}; a passphrase goes into {PASSPHRASE}"))
     })
 }

@@ -1,16 +1,28 @@
-//! SSH signatures on commits, as git makes and checks them (`gpg.format = ssh`), without the git or ssh-keygen programs.
+//! SSH signatures on commits, as git makes and checks them (`gpg.format = ssh`). A controller needs no program for them; a person whose key is in an agent,
+//! on a token or behind a passphrase signs by `ssh-keygen`, as with git.
 
 use crate::mirror::Mirror;
 use git2::{ErrorCode, Oid};
 use ssh_key::{Algorithm, EcdsaCurve, Fingerprint, HashAlg, LineEnding, PrivateKey, PublicKey, SshSig};
 use std::fmt;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// What git signs with, so that a signature made for something else never counts for a commit.
 const NAMESPACE: &str = "git";
 
 /// A private key that signs commits. Prints as its fingerprint.
 #[derive(Clone)]
-pub struct SigningKey(PrivateKey);
+pub struct SigningKey(Hand);
+
+#[derive(Clone)]
+enum Hand {
+    /// The key itself.
+    Key(Box<PrivateKey>),
+    /// Whoever `ssh-keygen -Y sign -f FILE` gets to sign: the agent, a token, the user who types a passphrase.
+    Program { file: PathBuf, public: PublicKey },
+}
 
 /// Why a key does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +45,14 @@ pub enum BadKey {
     /// Signing itself failed.
     #[error("the commit could not be signed")]
     Signing(#[source] ssh_key::Error),
+    /// ssh-keygen did not sign.
+    #[error("`ssh-keygen -Y sign -f {}` did not sign: {said}", file.display())]
+    Program {
+        /// The key's file.
+        file: PathBuf,
+        /// What it said, or why it could not be asked.
+        said: String,
+    },
 }
 
 impl SigningKey {
@@ -45,9 +65,25 @@ impl SigningKey {
             (true, Some(passphrase)) => key.decrypt(passphrase).map_err(|_| BadKey::Passphrase)?,
         };
         match key.algorithm() {
-            Algorithm::Ed25519 | Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 } => Ok(Self(key)),
+            Algorithm::Ed25519 | Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 } => Ok(Self(Hand::Key(Box::new(key)))),
             // RSA: signing is broken in ssh-key 0.6 (it takes one prime twice); checking RSA signatures of others works.
             other => Err(BadKey::Kind(other)),
+        }
+    }
+
+    /// A key that `ssh-keygen` signs with, for a person: `text` is what stands in the file, a public key whose private half an agent holds or that lies beside
+    /// it, or a private key that is of a kind, or behind a passphrase, that is not read here.
+    pub fn by_program(file: &Path, text: &str) -> Result<Self, BadKey> {
+        let public = PublicKey::from_openssh(text.trim())
+            .or_else(|_| PrivateKey::from_openssh(text).map(|key| key.public_key().clone()))
+            .map_err(BadKey::Unreadable)?;
+        Ok(Self(Hand::Program { file: file.to_owned(), public }))
+    }
+
+    fn public_key(&self) -> &PublicKey {
+        match &self.0 {
+            Hand::Key(key) => key.public_key(),
+            Hand::Program { public, .. } => public,
         }
     }
 
@@ -57,13 +93,13 @@ impl SigningKey {
         let mut key = PrivateKey::from(pair);
         key.set_comment(comment);
         let file = key.to_openssh(LineEnding::LF).map_err(BadKey::Signing)?.to_string();
-        Ok((Self(key), file))
+        Ok((Self(Hand::Key(Box::new(key))), file))
     }
 
     /// The public half, as it stands in an allowed-signers file.
     #[must_use]
     pub fn public(&self) -> String {
-        let mut key = self.0.public_key().clone();
+        let mut key = self.public_key().clone();
         key.set_comment("");
         key.to_openssh().unwrap_or_default()
     }
@@ -71,14 +107,45 @@ impl SigningKey {
     /// SHA-256 of the public half, as `ssh-keygen -l` shows it.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        self.0.fingerprint(HashAlg::Sha256).to_string()
+        self.public_key().fingerprint(HashAlg::Sha256).to_string()
     }
 
     /// The armoured signature over a commit's text.
     pub(crate) fn sign(&self, text: &[u8]) -> Result<String, BadKey> {
-        self.0.sign(NAMESPACE, HashAlg::Sha512, text).and_then(|signature| signature.to_pem(LineEnding::LF)).map_err(BadKey::Signing)
+        match &self.0 {
+            Hand::Key(key) => {
+                key.sign(NAMESPACE, HashAlg::Sha512, text).and_then(|signature| signature.to_pem(LineEnding::LF)).map_err(BadKey::Signing)
+            }
+            Hand::Program { file, public } => {
+                let said = |said: String| BadKey::Program { file: file.clone(), said };
+                let armoured = ask_program(file, text).map_err(said)?;
+                let signature = SshSig::from_pem(&armoured).map_err(|_| said("its answer is no signature".to_owned()))?;
+                // It may have found another key of that name.
+                public.verify(NAMESPACE, text, &signature).map_err(|_| said("its signature is of another key".to_owned()))?;
+                Ok(armoured)
+            }
+        }
     }
 }
+
+/// A passphrase, or a touch of a token, it asks for on the terminal itself.
+fn ask_program(file: &Path, text: &[u8]) -> Result<String, String> {
+    let mut command = Command::new("ssh-keygen");
+    command.args(["-Y", "sign", "-n", NAMESPACE, "-f"]).arg(file).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|error| format!("the program cannot be started ({error})"))?;
+    // A commit's text is far below what a pipe holds.
+    let sent = child.stdin.take().map_or(Ok(()), |mut input| input.write_all(text));
+    let output = child.wait_with_output().map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
+        return Err(said.chars().filter(|c| !c.is_control()).take(SAID_MAX).collect());
+    }
+    sent.map_err(|error| error.to_string())?;
+    String::from_utf8(output.stdout).map_err(|_| "its answer is no text".to_owned())
+}
+
+/// Characters of what a program says that a person reads.
+const SAID_MAX: usize = 300;
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -116,7 +183,7 @@ impl AllowedKeys {
     /// The same list with one more key.
     #[must_use]
     pub fn and(mut self, name: &str, key: &SigningKey) -> Self {
-        self.0.push((name.to_owned(), key.0.public_key().clone()));
+        self.0.push((name.to_owned(), key.public_key().clone()));
         self
     }
 }

@@ -198,7 +198,7 @@ fn a_node_that_failed_before_is_not_brought_back_because_its_window_has_less_lef
     case.ledger.attempts.insert(name(1), attempts);
     let vacate = case.open();
     assert_eq!((vacate.step, vacate.attempt), (Step::Vacate, 2));
-    case.pass(Millis::minutes(20));
+    case.pass(Millis::minutes(50));
     case.vacated(1, &vacate);
     case.close(Outcome::Done);
     assert!(matches!(case.decide(), Decision::Open(Intent { step: Step::Install, attempt: 2, .. })), "{}", case.says());

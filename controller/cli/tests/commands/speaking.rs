@@ -7,6 +7,7 @@ use drydock_spec::wire::words::{self, Said};
 use drydock_spec::wire::{sample, status::ClusterStatus};
 use expect_test::{Expect, expect};
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 /// Runs it in a clone, and reads back what the status branch then says.
 fn spoken(world: &World, line: &str, expect: Expect) -> Option<Said> {
@@ -335,11 +336,11 @@ fn a_word_needs_a_reason_a_key_and_a_name() {
             &world,
             "node retry N02 --reason x",
             expect![[r#"
-        --- standard error
-        drydock: the signing key DIR/home/.ssh/id_ed25519 cannot be read: No such file or directory (os error 2)
-          name your SSH private key with --key; make one with: ssh-keygen -t ed25519
-        --- exit 3
-    "#]]
+                --- standard error
+                drydock: the signing key DIR/home/.ssh/id_ed25519 cannot be read: No such file or directory (os error 2)
+                  name your SSH key with --key, or its .pub where an agent has it; make one with: ssh-keygen -t ed25519
+                --- exit 3
+            "#]]
         ),
         None
     );
@@ -349,11 +350,11 @@ fn a_word_needs_a_reason_a_key_and_a_name() {
             &world,
             &format!("node retry N02 --reason x --key {}", world.path("other").display()),
             expect![[r#"
-        --- standard error
-        drydock: DIR/other: this is not an OpenSSH private key (make one with `ssh-keygen -t ed25519`)
-          name your SSH private key with --key; make one with: ssh-keygen -t ed25519; a passphrase goes into DRYDOCK_KEY_PASSPHRASE
-        --- exit 3
-    "#]]
+                --- standard error
+                drydock: DIR/other: this is not an OpenSSH private key (make one with `ssh-keygen -t ed25519`)
+                  name your SSH key with --key, or its .pub where an agent has it; make one with: ssh-keygen -t ed25519; a passphrase goes into DRYDOCK_KEY_PASSPHRASE
+                --- exit 3
+            "#]]
         ),
         None
     );
@@ -371,4 +372,28 @@ fn gits_own_signing_key_is_the_usual_one() {
     config.set_str("gpg.format", "ssh").unwrap();
     config.set_str("user.signingkey", world.path("mine.pub").to_str().unwrap()).unwrap();
     assert_eq!(world.run_in(&clone, "node retry N02 --reason x").exit, Exit::Fine);
+}
+
+/// Here no agent runs; with one, and for keys that only `ssh-keygen` reads, it signs in the same way (controller/git has the test).
+#[test]
+fn a_public_key_is_signed_for_by_whoever_has_the_private_half() {
+    let world = World::with(&sample::held());
+    fs::write(world.path("mine"), KEY).unwrap();
+    fs::set_permissions(world.path("mine"), fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(world.path("mine.pub"), PUBLIC).unwrap();
+    let word = format!("node retry N02 --reason x --key {}", world.path("mine.pub").display());
+    let said = spoken(
+        &world,
+        &word,
+        expect![[r#"
+            said: hospital-north: N02 gets fresh attempts (commit COMMIT)
+            a controller hears it with its next look, if it knows this key: see allowedSigners.persons in its configuration
+            --- exit 0
+        "#]],
+    );
+    assert!(said.is_some());
+    fs::remove_file(world.path("mine")).unwrap();
+    let refused = world.run(&word);
+    assert_eq!(refused.exit, Exit::Configuration, "{refused:?}");
+    assert!(refused.all().contains("did not sign: ") && refused.all().contains("ssh-add"), "{refused:?}");
 }

@@ -283,6 +283,61 @@ fn keys_are_read_as_ssh_keygen_writes_them_and_never_shown() {
         .assert_eq(&SigningKey::from_openssh("garbage", None).expect_err("refused").to_string());
 }
 
+struct Ended(std::process::Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+/// The variable of an agent can be set for a child only: this test again, with one.
+#[test]
+fn a_persons_key_in_an_agent_signs_by_its_public_half() {
+    if let Ok(file) = std::env::var("DRYDOCK_TEST_SIGNS") {
+        let stage = Stage::new();
+        let text = std::fs::read_to_string(&file).expect("read");
+        let key = SigningKey::by_program(std::path::Path::new(&file), &text).expect("a public key");
+        let mirror = stage.mirror("state");
+        let mut group = Group::begin(&mirror, None).expect("begun");
+        match group.add(&draft(vec![put("a", "x")]), &key) {
+            Ok(made) => {
+                group.store(&mirror).expect("stored");
+                println!("TOLD {}", mirror.verify(made, &AllowedKeys::default().and("ann", &key)).expect("good"));
+            }
+            Err(error) => println!("TOLD {}", drydock_git::chain(&error)),
+        }
+        return;
+    }
+    let stage = Stage::new();
+    let again = |file: &std::path::Path, socket: &str| {
+        let mut child = std::process::Command::new(std::env::current_exe().expect("this test"));
+        child.args(["git::commits::a_persons_key_in_an_agent_signs_by_its_public_half", "--exact", "--nocapture"]);
+        let output = child.env("DRYDOCK_TEST_SIGNS", file).env("SSH_AUTH_SOCK", socket).output().expect("it runs");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        said.lines().find_map(|line| line.split_once("TOLD ")).unwrap_or_else(|| panic!("{said}")).1.to_owned()
+    };
+    for kind in ["ed25519", "rsa"] {
+        let file = stage.path(kind);
+        let made = std::process::Command::new("ssh-keygen").args(["-q", "-t", kind, "-N", "", "-f"]).arg(&file).status();
+        assert!(made.expect("ssh-keygen runs").success());
+        let socket = stage.path(&format!("agent-{kind}")).display().to_string();
+        let mut agent = std::process::Command::new("ssh-agent");
+        agent.args(["-D", "-a", &socket]).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
+        let mut agent = Ended(agent.spawn().expect("ssh-agent starts"));
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(agent.0.stdout.take().expect("piped")), &mut line).expect("it is there");
+        let added = std::process::Command::new("ssh-add").arg("-q").arg(&file).env("SSH_AUTH_SOCK", &socket).status();
+        std::fs::remove_file(&file).expect("the agent alone has it");
+        let public = file.with_extension("pub");
+        let (with, without) = (again(&public, &socket), again(&public, ""));
+        assert!(added.expect("ssh-add runs").success());
+        assert_eq!(with, "ann");
+        assert!(without.contains("did not sign: ") && without.contains("No private key found"), "{without}");
+    }
+}
+
 #[test]
 fn an_allowed_signers_file_is_read_or_its_bad_line_named() {
     let stage = Stage::new();
