@@ -166,6 +166,22 @@ fn a_bad_file_holds_its_own_cluster_at_its_last_good_spec_and_no_other() {
 }
 
 #[test]
+fn what_is_told_of_a_refused_file_is_what_refuses_it_and_not_its_warnings() {
+    let (stage, first) = Stage::new();
+    stage.fleet();
+    // 23H2 is warned of, further up than the line that is wrong.
+    let bad = format!("{}  bad: 1\n", file("alpha", "A", "23H2"));
+    let second = stage.commit(Some(first), &[("clusters/alpha.yaml", What::File(bad))]);
+    let problem = stage.wanted("alpha").problem.clone().expect("refused");
+    assert!(problem.starts_with("error[DD0201]: `spec` has no field \"bad\"") && !problem.contains("warning"), "{problem}");
+    let warned =
+        format!("{FLEET}  exclusions:\n    - {{start: 2020-12-20T00:00:00Z, end: 2020-12-22T00:00:00Z, reason: over}}\n  bad: 1\n");
+    stage.commit(Some(second), &[("fleet.yaml", What::File(warned))]);
+    let problem = stage.wanted("beta").problem.clone().expect("told");
+    assert!(problem.starts_with("error[DD0201]") && !problem.contains("warning"), "{problem}");
+}
+
+#[test]
 fn a_bad_file_that_never_was_good_is_a_problem_and_no_cluster() {
     let (stage, first) = Stage::new();
     stage.commit(Some(first), &[("clusters/gamma.yaml", What::File("kind: Cluster\n".to_owned()))]);
@@ -347,6 +363,39 @@ fn a_controller_that_starts_while_nothing_counts_goes_on_with_what_the_status_br
     assert_eq!(*wait(rewound.read()).expect("fine"), *before);
 }
 
+/// A file below so many folders that nobody reads it.
+fn deep(under: &str) -> String {
+    format!("{under}/{}x.yaml", "a/".repeat(70))
+}
+
+#[test]
+fn what_lies_beside_the_clusters_is_not_looked_at_and_keeps_no_merge_out() {
+    let (stage, first) = Stage::new();
+    let before = stage.fleet();
+    let docs = stage.commit(Some(first), &[(&deep("docs"), What::File("hello".to_owned()))]);
+    assert_eq!(stage.fleet().clusters, before.clusters);
+    let later = stage.commit(Some(docs), &[("clusters/alpha.yaml", What::File(file("alpha", "A", "24H2")))]);
+    assert_eq!((stage.fleet().revision.clone(), stage.wanted("alpha").desired.target.version), (revision(later), Version::V24H2));
+    assert_eq!(started(&stage, &[]).clusters.len(), 2, "nor does it keep a start from anything");
+}
+
+#[test]
+fn a_revision_that_cannot_be_read_as_a_whole_is_refused_and_what_was_in_force_goes_on() {
+    let (stage, first) = Stage::new();
+    let (alpha, beta) = (stage.wanted("alpha"), stage.wanted("beta"));
+    let found = stage.commit(Some(first), &[(&deep("clusters"), What::File("hello".to_owned()))]);
+    for fleet in [stage.fleet(), started(&stage, &[&alpha, &beta])] {
+        let (refused, why) = fleet.refused.clone().expect("refused");
+        assert!(refused == revision(found) && why.contains("lies deeper than 64 folders"), "{why}");
+        assert_eq!(fleet.clusters[&cluster("alpha")].desired, alpha.desired);
+        assert_eq!(fleet.clusters[&cluster("beta")].problem.as_ref(), Some(&why), "every cluster says so");
+    }
+    let mended =
+        stage.commit(Some(found), &[(&deep("clusters"), What::Gone), ("clusters/alpha.yaml", What::File(file("alpha", "A", "24H2")))]);
+    let fleet = stage.fleet();
+    assert_eq!((&fleet.revision, &fleet.refused, &fleet.clusters[&cluster("alpha")].problem), (&revision(mended), &None, &None));
+}
+
 #[test]
 fn an_unrelated_merge_changes_no_clusters_revision_and_reads_no_other_file() {
     let (stage, first) = Stage::new();
@@ -402,7 +451,10 @@ fn a_bad_fleet_file_leaves_the_last_good_defaults_in_force_for_everybody() {
 fn started(stage: &Stage, remembered: &[&Arc<Wanted>]) -> Arc<Fleet> {
     let shared = Arc::new(Mutex::new(Shared::default()));
     let wanted = remembered.iter().map(|wanted| (wanted.desired.cluster.clone(), Arc::clone(wanted)));
-    shared.lock().expect("fine").wanted.extend(wanted);
+    let mut known = shared.lock().expect("fine");
+    known.wanted.extend(wanted);
+    known.accepted.extend(remembered.first().map(|wanted| wanted.revision.clone()));
+    drop(known);
     let (anew, _line) = source(&stage.remotes, &shared, "another folder");
     wait(anew.read()).expect("fine")
 }
@@ -430,14 +482,18 @@ fn a_fleet_file_that_was_misnamed_lifts_no_freeze() {
     let (stage, first) = Stage::new();
     let frozen = stage.commit(Some(first), &[("fleet.yaml", What::File(format!("{FLEET}{FREEZE}")))]);
     let before = stage.wanted("alpha");
-    let moved = [("fleet.yaml", What::Gone), ("fleet.yml", What::File(FLEET.to_owned()))];
-    let misnamed = stage.commit(Some(frozen), &moved);
-    for fleet in [stage.fleet(), started(&stage, &[&before])] {
-        let alpha = &fleet.clusters[&cluster("alpha")];
-        assert_eq!(alpha.desired.maintenance, before.desired.maintenance);
-        assert!(alpha.problem.as_ref().is_some_and(|p| p.contains("fleet.yml is not read")), "{:?}", alpha.problem);
+    let (mut last, mut name) = (frozen, "fleet.yaml");
+    for misnamed in ["fleet.yml", "Fleet.yaml", "FLEET.YML"] {
+        last = stage.commit(Some(last), &[(name, What::Gone), (misnamed, What::File(FLEET.to_owned()))]);
+        name = misnamed;
+        for fleet in [stage.fleet(), started(&stage, &[&before])] {
+            let alpha = &fleet.clusters[&cluster("alpha")];
+            assert_eq!(alpha.desired.maintenance, before.desired.maintenance);
+            let told = format!("{misnamed} is not read, and there is no fleet.yaml");
+            assert!(alpha.problem.as_ref().is_some_and(|p| p.contains(&told)), "{:?}", alpha.problem);
+        }
     }
-    stage.commit(Some(misnamed), &[("fleet.yml", What::Gone)]);
+    stage.commit(Some(last), &[(name, What::Gone)]);
     assert!(stage.wanted("alpha").problem.is_some(), "without any, this cluster's file does not say how it is reached");
 }
 

@@ -5,7 +5,7 @@ use crate::exit::{Exit, Failure};
 use drydock_git::{ChangeKind, Kind, Mirror, Oid};
 use drydock_model::desired::BitsSource;
 use drydock_spec::fleet::is_cluster_path;
-use drydock_spec::fleet::{FLEET_FILE, MISNAMED_FLEET_FILE};
+use drydock_spec::fleet::{FLEET_FILE, MISNAMED_FLEET_FILES};
 use drydock_spec::{ClusterSpec, Code, Diagnostic, Fleet, Look, Severity, check_fleet, parse_cluster, parse_fleet, render, tree};
 use std::collections::BTreeMap;
 use std::fs;
@@ -43,12 +43,7 @@ impl Files {
     /// The files of a folder that Drydock reads.
     pub fn of_folder(root: &Path) -> Result<Files, Failure> {
         let mut files = Files::default();
-        files.add(root, FLEET_FILE)?;
-        if root.join(MISNAMED_FLEET_FILE).symlink_metadata().is_ok() {
-            let message = "is not read: the fleet's own file is fleet.yaml";
-            let found = Diagnostic::whole_file(Code::BadFilePath, MISNAMED_FLEET_FILE, message).hint("rename it");
-            files.found.insert(MISNAMED_FLEET_FILE.to_owned(), Err(found));
-        }
+        files.add_fleet(root)?;
         files.walk(root, Path::new("clusters"), 0)?;
         Ok(files)
     }
@@ -107,9 +102,8 @@ impl Files {
                 self.walk(root, &path, depth + 1)?;
             } else if kind.is_dir() {
                 self.found.insert(text.clone(), Err(not_a_file(&text, "lies too deep in folders")));
-            } else if text.ends_with(".yml") {
-                let message = "is not read: a cluster's file ends in .yaml";
-                let found = Diagnostic::whole_file(Code::BadFilePath, &text, message).hint("rename it");
+            } else if is_misnamed_cluster(&path) {
+                let found = misnamed(&text, "is not read: a cluster's file ends in .yaml");
                 self.found.insert(text, Err(found));
             } else if is_cluster_path(&text) {
                 self.add(root, &text)?;
@@ -117,6 +111,24 @@ impl Files {
             if self.found.len() > MOST_FILES {
                 let what = format!("{} has more than {MOST_FILES} files", root.display());
                 return Err(Failure::new(Exit::Usage, what, "name the folder of one fleet repository"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The fleet's own file, and what is mistaken for it. The folder is asked for its names: where upper and lower case are one, every spelling would
+    /// open the right file.
+    fn add_fleet(&mut self, root: &Path) -> Result<(), Failure> {
+        self.add(root, FLEET_FILE)?;
+        let entries = match fs::read_dir(if root.as_os_str().is_empty() { Path::new(".") } else { root }) {
+            Ok(entries) => entries,
+            Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => return Ok(()),
+            Err(e) => return Err(local(root, &e)),
+        };
+        for entry in entries {
+            let name = entry.map_err(|e| local(root, &e))?.file_name();
+            if let Some(name) = MISNAMED_FLEET_FILES.into_iter().find(|mistaken| name == *mistaken) {
+                self.found.insert(name.to_owned(), Err(misnamed(name, "is not read: the fleet's own file is fleet.yaml")));
             }
         }
         Ok(())
@@ -151,6 +163,16 @@ const MOST_BYTES: usize = tree::MOST_BYTES;
 
 fn not_a_file(path: &str, message: &str) -> Diagnostic {
     Diagnostic::whole_file(Code::NotAFile, path, message).hint("put the file itself there")
+}
+
+fn misnamed(path: &str, message: &str) -> Diagnostic {
+    Diagnostic::whole_file(Code::BadFilePath, path, message).hint("rename it")
+}
+
+/// Whether a name ends as people write `.yaml` by mistake.
+fn is_misnamed_cluster(path: &Path) -> bool {
+    let ending = path.extension().unwrap_or_default();
+    ending != "yaml" && (ending.eq_ignore_ascii_case("yaml") || ending.eq_ignore_ascii_case("yml"))
 }
 
 fn local(path: &Path, e: &std::io::Error) -> Failure {

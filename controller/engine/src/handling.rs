@@ -50,6 +50,10 @@ pub fn of_claim(error: &ClaimError) -> Handling {
 /// For the desired source: the last fleet stays in force.
 pub fn of_source(error: &SourceError) -> Handling {
     match error {
-        SourceError::Unreachable(_) | SourceError::NoBranch(_) | SourceError::Rewritten { .. } | SourceError::Local(_) => Handling::Again,
+        SourceError::Unreachable(_)
+        | SourceError::NoBranch(_)
+        | SourceError::Rewritten { .. }
+        | SourceError::Unfit { .. }
+        | SourceError::Local(_) => Handling::Again,
     }
 }

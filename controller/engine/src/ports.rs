@@ -93,6 +93,14 @@ pub enum SourceError {
         /// What stands there now.
         found: Revision,
     },
+    /// The newest revision has more, or deeper folders, than is read.
+    #[error("{found} cannot be read: {why}; a further commit that takes it away mends that")]
+    Unfit {
+        /// What stands there now.
+        found: Revision,
+        /// What of it.
+        why: String,
+    },
     /// The local copy or the disk under it failed.
     #[error("the local copy of the fleet repository failed: {0}")]
     Local(String),

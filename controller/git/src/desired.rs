@@ -4,15 +4,15 @@
 
 use crate::mirror::{Head, Mirror};
 use crate::names::RefName;
-use crate::reading::{Change, ChangeKind, Kind};
+use crate::reading::{Change, ChangeKind, Kind, Unreadable};
 use crate::status::Shared;
 use crate::trouble::chain;
 use crate::watch::{Waker, Watch};
 use drydock_engine::ports::{Fleet, Source, SourceError, Wanted};
 use drydock_model::desired::{Desired, Suspend};
 use drydock_model::ids::{ClusterName, Revision};
-use drydock_spec::fleet::{FLEET_FILE, MISNAMED_FLEET_FILE, is_cluster_path};
-use drydock_spec::{ClusterSpec, Code, Diagnostic, Look, check_fleet, frozen, parse_cluster, parse_fleet, render};
+use drydock_spec::fleet::{FLEET_FILE, MISNAMED_FLEET_FILES, is_cluster_path};
+use drydock_spec::{ClusterSpec, Code, Diagnostic, Look, Severity, check_fleet, frozen, parse_cluster, parse_fleet, render};
 use git2::Oid;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -112,7 +112,12 @@ impl State {
             Ok(by_word) => by_word,
             Err(error) => return self.refuse(head, error),
         };
-        self.take(head)?;
+        match self.take(head) {
+            Ok(()) => {}
+            // The next fetch makes our copy again; nothing is said of what stands on the branch.
+            Err(damaged @ Unreadable::Corrupt(_)) => return self.begun_without(local(damaged)),
+            Err(why) => return self.refuse(head, SourceError::Unfit { found: revision(head), why: why.to_string() }),
+        }
         if by_word {
             self.reroot(head)?;
         }
@@ -235,11 +240,16 @@ impl State {
         Ok(())
     }
 
-    /// Reads what differs between the revision in force and `head`.
-    fn take(&mut self, head: Oid) -> Result<(), SourceError> {
+    /// Reads what differs between the revision in force and `head`, of the files that are ours: whatever else the repository holds, and however much of
+    /// it, keeps no merge out.
+    fn take(&mut self, head: Oid) -> Result<(), Unreadable> {
         let from = self.at.filter(|at| self.mirror.commit(*at).is_ok());
-        let changes = self.mirror.changed(from, head, "").map_err(local)?;
-        let fleet_changed = from.is_none() || changes.iter().any(|change| change.path == FLEET_FILE || change.path == MISNAMED_FLEET_FILE);
+        let changes = self.mirror.changed(from, head, "clusters")?;
+        let mut fleet_changed = from.is_none();
+        for name in [FLEET_FILE].into_iter().chain(MISNAMED_FLEET_FILES) {
+            // A folder of that name has files of its own, however deep.
+            fleet_changed = fleet_changed || self.mirror.changed(from, head, name).map_or(true, |changes| !changes.is_empty());
+        }
         if fleet_changed {
             self.take_fleet(head);
         }
@@ -261,13 +271,13 @@ impl State {
     /// each cluster is in force.
     fn take_fleet(&mut self, head: Oid) {
         let bytes = match self.mirror.identity(head, FLEET_FILE) {
-            // By another name it is not missing, and its freezes are not lifted.
-            Ok(None) if matches!(self.mirror.identity(head, MISNAMED_FLEET_FILE), Ok(Some(_)) | Err(_)) => {
-                self.fleet_problem = Some(format!("{MISNAMED_FLEET_FILE} is not read, and there is no {FLEET_FILE}: rename it"));
-                return;
-            }
             Ok(None) => {
-                (self.fleet_file, self.fleet_problem) = (Some(drydock_spec::Fleet::default()), None);
+                let there = |name: &str| matches!(self.mirror.identity(head, name), Ok(Some(_)) | Err(_));
+                match MISNAMED_FLEET_FILES.into_iter().find(|name| there(name)) {
+                    // By another name it is not missing, and its freezes are not lifted.
+                    Some(name) => self.fleet_problem = Some(format!("{name} is not read, and there is no {FLEET_FILE}: rename it")),
+                    None => (self.fleet_file, self.fleet_problem) = (Some(drydock_spec::Fleet::default()), None),
+                }
                 return;
             }
             Ok(Some(_)) => self.mirror.read(head, FLEET_FILE, FILE_MAX),
@@ -437,8 +447,10 @@ fn wanted(path: &str, spec: &ClusterSpec, revision: Revision) -> Wanted {
     }
 }
 
+/// What refuses a file. A warning refuses nothing, and would be taken for the reason: whoever reads on goes by the first line.
 fn printed(problems: &[Diagnostic], bytes: &[u8]) -> String {
-    render(problems, &String::from_utf8_lossy(bytes), Look::Plain)
+    let errors: Vec<Diagnostic> = problems.iter().filter(|problem| problem.severity == Severity::Error).cloned().collect();
+    render(&errors, &String::from_utf8_lossy(bytes), Look::Plain)
 }
 
 fn revision(oid: Oid) -> Revision {

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 /// The fleet's own file.
 pub const FLEET_FILE: &str = "fleet.yaml";
 
-/// What people call it by mistake.
-pub const MISNAMED_FLEET_FILE: &str = "fleet.yml";
+/// What people call it by mistake. Where one of these is and it is not, nobody knows what holds for every cluster.
+pub const MISNAMED_FLEET_FILES: [&str; 5] = ["fleet.yml", "Fleet.yaml", "Fleet.yml", "FLEET.YAML", "FLEET.YML"];
 
 /// The longest path: that of a status file beside it must still fit where people clone on Windows.
 const MOST_PATH: usize = 200;
