@@ -53,12 +53,14 @@ impl Files {
         let mut files = Files::default();
         for path in paths {
             let (root, inside) = split(path);
-            files.add(&root, FLEET_FILE)?;
             if !path.exists() {
                 let what = format!("there is no {}", path.display());
                 return Err(Failure::new(Exit::Usage, what, "check the spelling; a fleet repository's folder will do as well"));
             }
-            files.add(&root, &inside)?;
+            files.add_fleet(&root)?;
+            if !MISNAMED_FLEET_FILES.contains(&inside.as_str()) {
+                files.add(&root, &inside)?;
+            }
         }
         Ok(files)
     }
@@ -66,8 +68,17 @@ impl Files {
     /// The files of a commit.
     pub fn of_commit(mirror: &Mirror, commit: Oid) -> Result<Files, Failure> {
         let mut files = Files::default();
-        for change in mirror.changed(None, commit, "").map_err(|e| unreadable(&e))? {
-            if change.what == ChangeKind::Deleted || !(change.path == FLEET_FILE || is_cluster_path(&change.path)) {
+        let there = |name: &str| !matches!(mirror.identity(commit, name), Ok(None));
+        if there(FLEET_FILE) {
+            let content = mirror.read(commit, FLEET_FILE, MOST_BYTES).map_err(|e| not_a_file(FLEET_FILE, &e.to_string()));
+            files.found.insert(FLEET_FILE.to_owned(), content);
+        }
+        for name in MISNAMED_FLEET_FILES.into_iter().filter(|name| there(name)) {
+            files.found.insert(name.to_owned(), Err(misnamed(name, FLEET_IS)));
+        }
+        // As a controller does: what lies beside the clusters is nobody's business here.
+        for change in mirror.changed(None, commit, "clusters").map_err(|e| unreadable(&e))? {
+            if change.what == ChangeKind::Deleted || !is_cluster_path(&change.path) {
                 continue;
             }
             let content = match change.kind {
@@ -128,7 +139,7 @@ impl Files {
         for entry in entries {
             let name = entry.map_err(|e| local(root, &e))?.file_name();
             if let Some(name) = MISNAMED_FLEET_FILES.into_iter().find(|mistaken| name == *mistaken) {
-                self.found.insert(name.to_owned(), Err(misnamed(name, "is not read: the fleet's own file is fleet.yaml")));
+                self.found.insert(name.to_owned(), Err(misnamed(name, FLEET_IS)));
             }
         }
         Ok(())
@@ -164,6 +175,9 @@ const MOST_BYTES: usize = tree::MOST_BYTES;
 fn not_a_file(path: &str, message: &str) -> Diagnostic {
     Diagnostic::whole_file(Code::NotAFile, path, message).hint("put the file itself there")
 }
+
+/// Said of what is mistaken for it.
+const FLEET_IS: &str = "is not read: the fleet's own file is fleet.yaml";
 
 fn misnamed(path: &str, message: &str) -> Diagnostic {
     Diagnostic::whole_file(Code::BadFilePath, path, message).hint("rename it")
@@ -213,8 +227,8 @@ impl Desired {
     /// The same; `last` is in force while `fleet.yaml` does not count.
     pub fn check_under(files: Files, last: &Fleet) -> Desired {
         let mut desired = Desired { files: files.found.len(), ..Desired::default() };
-        if let Some(content) = files.found.get(FLEET_FILE) {
-            match content.as_ref().map_err(|d| vec![d.clone()]).and_then(|bytes| parse_fleet(FLEET_FILE, bytes)) {
+        match files.found.get(FLEET_FILE) {
+            Some(content) => match content.as_ref().map_err(|d| vec![d.clone()]).and_then(|bytes| parse_fleet(FLEET_FILE, bytes)) {
                 Ok(fleet) => {
                     desired.tell(FLEET_FILE, content, fleet.warnings.clone());
                     desired.fleet = fleet;
@@ -223,7 +237,12 @@ impl Desired {
                     desired.tell(FLEET_FILE, content, problems);
                     (desired.fleet, desired.guided) = (last.clone(), false);
                 }
+            },
+            // By another name it is not missing: a controller keeps the last one.
+            None if MISNAMED_FLEET_FILES.iter().any(|name| files.found.contains_key(*name)) => {
+                (desired.fleet, desired.guided) = (last.clone(), false);
             }
+            None => {}
         }
         for (path, content) in files.found.iter().filter(|(path, _)| *path != FLEET_FILE) {
             match content.as_ref().map_err(|d| vec![d.clone()]).and_then(|bytes| parse_cluster(path, bytes, &desired.fleet)) {

@@ -5,7 +5,7 @@ use crate::args;
 use crate::exit::{Exit, Failure};
 use drydock_git::limits::{self, Limits};
 use drydock_git::{Access, KeyFrom, Mirror, Oid, RefName, Remote, TokenFrom, Trouble, Unreadable};
-use drydock_spec::fleet::FLEET_FILE;
+use drydock_spec::fleet::{FLEET_FILE, MISNAMED_FLEET_FILES};
 use drydock_spec::wire::config::STATUS_BRANCH;
 use drydock_spec::wire::{ROOT_FILE, one_line};
 use drydock_spec::{Severity, StatusHome, parse_fleet, tree};
@@ -83,7 +83,12 @@ impl Place {
         let Some(desired) = self.desired else { return Ok(()) };
         let bytes = match self.fleet.read(desired, FLEET_FILE, tree::MOST_BYTES) {
             Ok(bytes) => bytes,
-            Err(Unreadable::NoSuchPath(_)) => return Ok(()),
+            Err(Unreadable::NoSuchPath(_)) => {
+                let there = |name: &&str| !matches!(self.fleet.identity(desired, name), Ok(None));
+                let mistaken = MISNAMED_FLEET_FILES.iter().copied().find(there);
+                self.unguided = mistaken.map(|name| format!("{name} is not read; rename it"));
+                return Ok(());
+            }
             Err(e) => {
                 self.unguided = Some(e.to_string());
                 return Ok(());

@@ -412,13 +412,66 @@ fn a_fleet_file_that_does_not_count_is_blamed_on_no_cluster() {
 }
 
 #[test]
-fn a_fleet_file_with_the_other_ending_is_told() {
+fn a_fleet_file_by_another_name_is_told_and_is_no_missing_one() {
+    let world = World::with(&sample::converged());
+    let short = |text: &str| text.replace("  connection:\n    transport: Lab\n", "").replace("  source:\n    windowsUpdate: {}\n", "");
+    let (north, till) = (short(HOSPITAL), short(crate::harness::TILL));
+    world.commit(
+        "main",
+        "defaults",
+        &[("fleet.yaml", FLEET), ("clusters/hospitals/hospital-north.yaml", &north), ("clusters/shops/till-042.yaml", &till)],
+    );
+    let clone = world.clone();
+    let heads = |said: &crate::harness::Said| -> Vec<String> {
+        let told = |l: &&str| l.starts_with("error") || l.contains("not count") || l.starts_with("refused") || l.contains("would change");
+        said.out.lines().filter(told).map(ToOwned::to_owned).collect()
+    };
+    let mut name = "fleet.yaml";
+    for mistaken in ["fleet.yml", "Fleet.yaml", "FLEET.YML"] {
+        fs::rename(clone.join(name), clone.join(mistaken)).unwrap();
+        name = mistaken;
+        let error = "error[DD0403]: is not read: the fleet's own file is fleet.yaml";
+        let note = "fleet.yaml does not count, so the clusters' files were checked without it; check again when it is mended";
+        for line in ["validate", "validate clusters/shops/till-042.yaml"] {
+            let said = world.run_in(&clone, line);
+            assert_eq!((said.exit, heads(&said)), (Exit::Found, vec![error.to_owned(), note.to_owned()]), "{line}: {said:?}");
+        }
+        // A controller keeps the last one, with its freezes.
+        let said = world.run_in(&clone, "plan");
+        let note = "the new fleet.yaml does not count; clusters are shown as under the one that is there";
+        assert_eq!((said.exit, heads(&said)), (Exit::Found, vec![note.to_owned(), "no cluster would change".to_owned(), error.to_owned()]));
+    }
+    let misnamed = World::bare();
+    misnamed.commit("main", "misnamed", &[("fleet.yml", FLEET), ("clusters/shops/till-042.yaml", &till)]);
+    configured(&misnamed);
+    for line in ["probe till-042 --config north.yaml", "doctor till-042 --config north.yaml"] {
+        let said = misnamed.run_in(&misnamed.path(""), line);
+        assert!(said.exit == Exit::Found && said.err.contains("fleet.yaml does not count"), "{said:?}");
+    }
+    check_in(
+        &misnamed,
+        &misnamed.path("fleet.git"),
+        "status",
+        expect![[r#"
+            --- standard error
+            drydock: DIR/fleet.git/ has no status branch drydock/status, and fleet.yaml, which may say that status is elsewhere, does not count: fleet.yml is not read; rename it
+              mend fleet.yaml: drydock validate tells all that is wrong; or say where status is, with --repository and --status-branch
+            --- exit 1
+        "#]],
+    );
+}
+
+#[test]
+fn a_clusters_file_with_another_ending_is_told() {
     let world = World::bare();
     let clone = world.clone();
-    write(&clone, &[("fleet.yml", FLEET)]);
+    for name in ["a.yml", "b.YAML", "c.Yml", "d.yaml.bak"] {
+        write(&clone, &[(&format!("clusters/{name}"), "x")]);
+    }
     let said = world.run_in(&clone, "validate");
-    assert_eq!(said.exit, Exit::Found);
-    assert!(said.out.contains("error[DD0403]: is not read: the fleet's own file is fleet.yaml"), "{said:?}");
+    let told: Vec<&str> = said.out.lines().filter(|l| l.starts_with("--> clusters/")).collect();
+    assert_eq!(told, ["--> clusters/a.yml", "--> clusters/b.YAML", "--> clusters/c.Yml"], "{said:?}");
+    assert_eq!(said.out.matches("error[DD0403]: is not read: a cluster's file ends in .yaml").count(), 3);
 }
 
 #[test]
