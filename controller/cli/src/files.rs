@@ -4,9 +4,10 @@ use crate::branch::unreadable;
 use crate::exit::{Exit, Failure};
 use drydock_git::{ChangeKind, Kind, Mirror, Oid};
 use drydock_model::desired::BitsSource;
-use drydock_spec::fleet::is_cluster_path;
-use drydock_spec::fleet::{FLEET_FILE, MISNAMED_FLEET_FILES};
-use drydock_spec::{ClusterSpec, Code, Diagnostic, Fleet, Look, Severity, check_fleet, parse_cluster, parse_fleet, render, tree};
+use drydock_spec::fleet::{FLEET_FILE, MISNAMED_FLEET_FILES, Seniority, is_cluster_path, keeps_its_cluster};
+use drydock_spec::{
+    ClusterSpec, Code, Connection, Diagnostic, Fleet, Look, Severity, check_fleet, parse_cluster, parse_fleet, render, tree,
+};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
@@ -22,6 +23,22 @@ const MOST_DEPTH: usize = 32;
 pub struct Files {
     /// By path.
     pub found: BTreeMap<String, Result<Vec<u8>, Diagnostic>>,
+}
+
+/// What was accepted from a file before.
+#[derive(Debug, Clone)]
+pub struct Accepted {
+    /// What is wanted of which cluster.
+    pub desired: drydock_model::desired::Desired,
+    /// How its nodes are reached.
+    pub connection: Connection,
+}
+
+impl Accepted {
+    /// What a file says that counts.
+    pub fn of(spec: &ClusterSpec) -> Accepted {
+        Accepted { desired: spec.desired.clone(), connection: spec.connection.clone() }
+    }
 }
 
 /// Desired state, checked.
@@ -211,7 +228,7 @@ impl Default for Desired {
 
 /// What stands in for a `fleet.yaml` that does not count, where none was good before: enough that no cluster's file is blamed for what only that file
 /// could say. Nothing is done by it.
-fn stand_in() -> Fleet {
+pub fn stand_in() -> Fleet {
     let mut fleet = Fleet::default();
     fleet.defaults.connection.credential = Some("unknown".to_owned());
     fleet.defaults.source = Some(BitsSource::Media { path: r"C:\unknown".to_owned() });
@@ -221,11 +238,12 @@ fn stand_in() -> Fleet {
 impl Desired {
     /// Reads and checks everything.
     pub fn check(files: Files) -> Desired {
-        Desired::check_under(files, &stand_in())
+        Desired::check_beside(&files, &stand_in(), &|_| None)
     }
 
-    /// The same; `last` is in force while `fleet.yaml` does not count.
-    pub fn check_under(files: Files, last: &Fleet) -> Desired {
+    /// The same, beside what is there: while `fleet.yaml` does not count `last` is in force, and what was accepted from a file before is its own, as a
+    /// controller has it.
+    pub fn check_beside(files: &Files, last: &Fleet, accepted: &dyn Fn(&str) -> Option<Accepted>) -> Desired {
         let mut desired = Desired { files: files.found.len(), ..Desired::default() };
         match files.found.get(FLEET_FILE) {
             Some(content) => match content.as_ref().map_err(|d| vec![d.clone()]).and_then(|bytes| parse_fleet(FLEET_FILE, bytes)) {
@@ -244,16 +262,23 @@ impl Desired {
             }
             None => {}
         }
+        let mut ages = BTreeMap::new();
         for (path, content) in files.found.iter().filter(|(path, _)| *path != FLEET_FILE) {
-            match content.as_ref().map_err(|d| vec![d.clone()]).and_then(|bytes| parse_cluster(path, bytes, &desired.fleet)) {
+            let was = accepted(path);
+            let keeps = |spec: ClusterSpec| keeps_its_cluster(&spec, was.as_ref().map(|was| &was.desired.cluster)).map(|()| spec);
+            let read = content.as_ref().map_err(|d| vec![d.clone()]).and_then(|bytes| parse_cluster(path, bytes, &desired.fleet));
+            match read.and_then(keeps) {
                 Ok(spec) => {
                     desired.tell(path, content, spec.warnings.clone());
+                    ages.insert(path.clone(), Seniority::of(&spec, was.as_ref().map(|was| (&was.desired, &was.connection))));
                     desired.clusters.insert(path.clone(), spec);
                 }
                 Err(problems) => desired.tell(path, content, problems),
             }
         }
-        for problem in check_fleet(desired.clusters.values()) {
+        let mut specs: Vec<&ClusterSpec> = desired.clusters.values().collect();
+        specs.sort_by_key(|spec| ages.get(&spec.path));
+        for problem in check_fleet(specs) {
             let path = problem.file.clone();
             if let Some(content) = files.found.get(&path) {
                 desired.tell(&path, content, vec![problem]);

@@ -11,8 +11,8 @@ use crate::watch::{Waker, Watch};
 use drydock_engine::ports::{Fleet, Source, SourceError, Wanted};
 use drydock_model::desired::{Desired, Suspend};
 use drydock_model::ids::{ClusterName, Revision};
-use drydock_spec::fleet::{FLEET_FILE, MISNAMED_FLEET_FILES, is_cluster_path};
-use drydock_spec::{ClusterSpec, Code, Diagnostic, Look, Severity, check_fleet, frozen, parse_cluster, parse_fleet, render};
+use drydock_spec::fleet::{FLEET_FILE, MISNAMED_FLEET_FILES, Seniority, is_cluster_path, keeps_its_cluster};
+use drydock_spec::{ClusterSpec, Diagnostic, Look, Severity, check_fleet, frozen, parse_cluster, parse_fleet, render};
 use git2::Oid;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -331,20 +331,10 @@ impl State {
         self.files.insert(path.to_owned(), file);
     }
 
-    /// A file goes on describing the cluster that it described first: under another name nobody would look after the old one's nodes, and both would
-    /// write to one place of the status branch.
     fn keeps_its_cluster(&self, file: &File, spec: ClusterSpec) -> Result<ClusterSpec, Vec<Diagnostic>> {
         let was = file.good.clone().or_else(|| self.seeded(&spec.path));
-        match was.map(|was| was.desired.cluster.clone()).filter(|was| *was != spec.desired.cluster) {
-            None => Ok(spec),
-            Some(was) => {
-                let message = format!("this file describes the cluster {was}, and would describe {} now", spec.desired.cluster);
-                let problem = Diagnostic::error(Code::DuplicateCluster, &spec.path, spec.places.name.clone(), message);
-                Err(vec![
-                    problem.hint(format!("write the other cluster into a file of its own, and delete this one when {was} is no more")),
-                ])
-            }
-        }
+        keeps_its_cluster(&spec, was.as_ref().map(|was| &was.desired.cluster))?;
+        Ok(spec)
     }
 
     /// What all files together say.
@@ -394,11 +384,8 @@ impl State {
         let cluster = &spec.desired.cluster;
         let current = self.current.as_ref().and_then(|fleet| fleet.clusters.get(cluster)).cloned();
         let was = current.or_else(|| self.share(|shared| shared.wanted.get(cluster).cloned()));
-        match was.filter(|was| was.path == spec.path) {
-            Some(was) if was.desired.nodes == spec.desired.nodes && was.connection == spec.connection => Seniority::AsItWas,
-            Some(_) => Seniority::Changed,
-            None => Seniority::New,
-        }
+        let was = was.filter(|was| was.path == spec.path);
+        Seniority::of(spec, was.as_ref().map(|was| (&*was.desired, &was.connection)))
     }
 
     fn before(&self, cluster: &ClusterName, path: &str) -> Option<Arc<Wanted>> {
@@ -423,17 +410,6 @@ impl State {
     fn share<T>(&self, work: impl FnOnce(&mut Shared) -> T) -> T {
         work(&mut self.shared.lock().unwrap_or_else(PoisonError::into_inner))
     }
-}
-
-/// Whose claim counts where two clusters name one thing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Seniority {
-    /// Described by this very file before, with the same machines.
-    AsItWas,
-    /// Described by this very file before, with others.
-    Changed,
-    /// Not known before.
-    New,
 }
 
 fn wanted(path: &str, spec: &ClusterSpec, revision: Revision) -> Wanted {

@@ -3,6 +3,9 @@
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Problems};
 use crate::read::cluster::ClusterSpec;
+use drydock_model::connection::Connection;
+use drydock_model::desired::Desired;
+use drydock_model::ids::ClusterName;
 use std::collections::BTreeMap;
 
 /// The fleet's own file.
@@ -81,4 +84,35 @@ pub fn check_fleet<'a>(clusters: impl IntoIterator<Item = &'a ClusterSpec>) -> V
         }
     }
     found
+}
+
+/// Whose claim counts where two clusters name one thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Seniority {
+    /// Described by this very file before, with the same machines.
+    AsItWas,
+    /// Described by this very file before, with others.
+    Changed,
+    /// Not known before.
+    New,
+}
+
+impl Seniority {
+    /// How old a cluster's claim to its name and machines is; `was` is what was accepted from the same file, under the same name.
+    pub fn of(spec: &ClusterSpec, was: Option<(&Desired, &Connection)>) -> Seniority {
+        match was {
+            Some((desired, connection)) if desired.nodes == spec.desired.nodes && *connection == spec.connection => Seniority::AsItWas,
+            Some(_) => Seniority::Changed,
+            None => Seniority::New,
+        }
+    }
+}
+
+/// A file goes on describing the cluster that it described first: under another name nobody would look after the old one's nodes, and both would
+/// write to one place of the status branch.
+pub fn keeps_its_cluster(spec: &ClusterSpec, was: Option<&ClusterName>) -> Result<(), Vec<Diagnostic>> {
+    let Some(was) = was.filter(|was| **was != spec.desired.cluster) else { return Ok(()) };
+    let message = format!("this file describes the cluster {was}, and would describe {} now", spec.desired.cluster);
+    let problem = Diagnostic::error(Code::DuplicateCluster, &spec.path, spec.places.name.clone(), message);
+    Err(vec![problem.hint(format!("write the other cluster into a file of its own, and delete this one when {was} is no more"))])
 }

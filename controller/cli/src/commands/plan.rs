@@ -8,7 +8,7 @@ use crate::Context;
 use crate::args::{Form, Plan};
 use crate::branch;
 use crate::exit::{Exit, Failure};
-use crate::files::{Desired, Files};
+use crate::files::{Accepted, Desired, Files, stand_in};
 use crate::output::Paint;
 use crate::place::{Place, text_of};
 use drydock_model::desired::Standing;
@@ -18,8 +18,8 @@ use drydock_model::time::Timestamp;
 use drydock_spec::wire::answer::{PlanAnswer, PlannedChange, PlannedCluster, PlannedNode};
 use drydock_spec::wire::facts::Facts;
 use drydock_spec::wire::message::short;
-use drydock_spec::wire::{folder, rfc3339};
-use drydock_spec::{ClusterSpec, Diagnostic};
+use drydock_spec::wire::{FACTS_FILE, folder, rfc3339};
+use drydock_spec::{ClusterSpec, Diagnostic, Fleet};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn run(args: &Plan, context: &mut Context) -> Result<Exit, Failure> {
@@ -31,19 +31,17 @@ pub(super) fn run(args: &Plan, context: &mut Context) -> Result<Exit, Failure> {
         let what = format!("{} is no folder", tree.display());
         return Err(Failure::new(Exit::Usage, what, "name the folder of a fleet repository's working tree"));
     }
-    let before = match place.desired {
-        Some(newest) => Desired::check(Files::of_commit(place.fleet(), newest)?),
-        None => Desired::default(),
-    };
-    // As a controller does: while the new fleet.yaml does not count, the last good one is in force.
-    let after = Desired::check_under(Files::of_folder(&tree)?, &before.fleet);
+    let base = place.desired.map(|newest| Files::of_commit(place.fleet(), newest)).transpose()?;
+    let tree_files = Files::of_folder(&tree)?;
+    let remembered = accepted(&place);
+    let (before, after) = both(&remembered, base.as_ref(), &tree_files);
     if after.files == 0 {
         let what = format!("{} has no fleet.yaml and no clusters/**.yaml", tree.display());
         return Err(Failure::new(Exit::Usage, what, "name the folder of a fleet repository's working tree"));
     }
-    let (items, held, unchanged) = compare(&place, context.clock.now(), &before, &after)?;
+    let (items, worst, unchanged) = compare(&place, context.clock.now(), (&before, &remembered), &after);
     place.note(context);
-    let exit = if after.any_error() || held { Exit::Found } else { Exit::Fine };
+    let exit = if after.any_error() { worst.max(Exit::Found) } else { worst };
     let problems = after.diagnostics().map(Diagnostic::told).collect();
     let answer = PlanAnswer {
         api_version: API_VERSION.to_owned(),
@@ -64,6 +62,11 @@ pub(super) fn run(args: &Plan, context: &mut Context) -> Result<Exit, Failure> {
             if !after.guided {
                 let shown = if before.guided { "as under the one that is there" } else { "without what it says" };
                 context.output.say(&format!("the new fleet.yaml does not count; clusters are shown {shown}\n"));
+            } else if !before.guided {
+                let base = &args.repository.base;
+                context.output.say(&format!(
+                    "fleet.yaml of {base} does not count, so what it put in force is not known here; what only fleet.yaml says is not compared\n"
+                ));
             }
             answer.items.iter().for_each(|item| show(context, item));
             match (answer.items.is_empty(), unchanged) {
@@ -83,13 +86,53 @@ pub(super) fn run(args: &Plan, context: &mut Context) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-fn compare(place: &Place, now: Timestamp, before: &Desired, after: &Desired) -> Result<(Vec<PlannedCluster>, bool, usize), Failure> {
+/// What stands on the branch, and what stands in the tree. As for a controller, the last good `fleet.yaml` is in force while the new one does not count,
+/// and what was accepted from a file is that file's own; where the branch has no good file, what the status branch remembers of it is that.
+fn both(remembered: &BTreeMap<String, Accepted>, base: Option<&Files>, tree: &Files) -> (Desired, Desired) {
+    let of_status = |path: &str| remembered.get(path).cloned();
+    let read = |last: &Fleet| base.map(|files| Desired::check_beside(files, last, &of_status)).unwrap_or_default();
+    let mut before = read(&stand_in());
+    let new = Desired::check_beside(tree, &before.fleet, &|_| None);
+    if !before.guided && new.guided {
+        // What the branch's fleet.yaml put in force is not known: both are read under the new one, so that nothing seems to differ that only it says.
+        let alone = std::mem::replace(&mut before, read(&new.fleet));
+        for (path, spec) in alone.clusters {
+            before.clusters.entry(path).or_insert(spec);
+        }
+    }
+    let of_base = |path: &str| before.clusters.get(path).map(Accepted::of).or_else(|| of_status(path));
+    let after = Desired::check_beside(tree, &before.fleet, &of_base);
+    (before, after)
+}
+
+/// What the status branch remembers of every cluster, by file. What cannot be read of it decides nothing here.
+fn accepted(place: &Place) -> BTreeMap<String, Accepted> {
+    let Some(tip) = place.status else { return BTreeMap::new() };
+    let mirror = place.status_mirror();
+    let of = |home: &String| branch::facts(mirror, tip, home).ok().filter(|facts| folder(&facts.wanted.path) == home);
+    let facts = branch::folders(mirror, tip).unwrap_or_default().iter().filter_map(of).collect::<Vec<_>>();
+    facts.into_iter().map(|f| (f.wanted.path, Accepted { desired: f.wanted.desired, connection: f.wanted.connection })).collect()
+}
+
+fn compare(
+    place: &Place,
+    now: Timestamp,
+    (before, remembered): (&Desired, &BTreeMap<String, Accepted>),
+    after: &Desired,
+) -> (Vec<PlannedCluster>, Exit, usize) {
     let by_name = |d: &Desired| -> BTreeMap<ClusterName, ClusterSpec> {
         d.clusters.values().map(|c| (c.desired.cluster.clone(), c.clone())).collect()
     };
-    let (old, new) = (by_name(before), by_name(after));
+    let (mut old, new) = (by_name(before), by_name(after));
+    for (name, is) in &new {
+        // The branch's own file does not count: in force is the last good one.
+        if let Some(was) = remembered.get(&is.path).filter(|was| was.desired.cluster == *name) {
+            let was = || ClusterSpec { desired: was.desired.clone(), connection: was.connection.clone(), ..is.clone() };
+            old.entry(name.clone()).or_insert_with(was);
+        }
+    }
     let broken: BTreeSet<&String> = after.problems.keys().filter(|p| !after.clusters.contains_key(*p)).collect();
-    let (mut items, mut held, mut unchanged) = (Vec::new(), false, 0);
+    let (mut items, mut worst, mut unchanged) = (Vec::new(), Exit::Fine, 0);
     let names: BTreeSet<&ClusterName> = old.keys().chain(new.keys()).collect();
     for name in names {
         let item = match (old.get(name), new.get(name)) {
@@ -99,20 +142,20 @@ fn compare(place: &Place, now: Timestamp, before: &Desired, after: &Desired) -> 
             }
             // The newest file is bad: the cluster stays on the last good one, and the problems say so.
             (Some(was), None) if broken.contains(&was.path) => {
-                held = true;
+                worst = worst.max(Exit::Found);
                 refused(was)
             }
             (Some(was), None) => removed(was),
             (was, Some(is)) => {
-                let (item, stops) = planned(place, now, was, is)?;
-                held |= stops;
+                let (item, exit) = planned(place, now, was, is);
+                worst = worst.max(exit);
                 item
             }
             (None, None) => continue,
         };
         items.push(item);
     }
-    Ok((items, held, unchanged))
+    (items, worst, unchanged)
 }
 
 fn same(was: &ClusterSpec, is: &ClusterSpec) -> bool {
@@ -139,14 +182,17 @@ fn refused(was: &ClusterSpec) -> PlannedCluster {
     PlannedCluster { change: PlannedChange::Refused, to: target, warnings, ..removed(was) }
 }
 
-fn planned(place: &Place, now: Timestamp, was: Option<&ClusterSpec>, is: &ClusterSpec) -> Result<(PlannedCluster, bool), Failure> {
-    let facts = facts(place, is)?;
+fn planned(place: &Place, now: Timestamp, was: Option<&ClusterSpec>, is: &ClusterSpec) -> (PlannedCluster, Exit) {
+    let read = facts(place, is);
     let desired = &is.desired;
     let mut warnings: BTreeSet<String> = is.warnings.iter().map(|w| w.message.clone()).collect();
-    let (mut nodes, mut stops) = (Vec::new(), false);
+    warnings.extend(read.as_ref().err().map(|why| format!("its facts cannot be read: {}; {}", why.what, why.todo)));
+    let facts = read.as_ref().ok().and_then(Option::as_ref);
+    let (mut nodes, mut stops, mut done) = (Vec::new(), false, true);
     for node in &desired.nodes {
-        let build = facts.as_ref().and_then(|f| f.observed.nodes.get(node)).and_then(|n| n.build.known());
+        let build = facts.and_then(|f| f.observed.nodes.get(node)).and_then(|n| n.build.known());
         let what = match build {
+            None if read.is_err() => "it may have been observed; it is checked before anything begins".to_owned(),
             None => "not observed yet; it is checked before anything begins".to_owned(),
             Some(build) => match (desired.target.standing(*build), paths::route(*build, desired.target, &desired.source)) {
                 (Standing::OnTarget, _) => "is on the target".to_owned(),
@@ -164,16 +210,21 @@ fn planned(place: &Place, now: Timestamp, was: Option<&ClusterSpec>, is: &Cluste
                 }
             },
         };
+        done &= build.is_some_and(|build| desired.target.standing(*build) == Standing::OnTarget);
         nodes.push(PlannedNode { name: node.to_string(), build: build.map_or("unknown".to_owned(), ToString::to_string), what });
     }
-    if let Some(open) = facts.as_ref().and_then(|f| f.ledger.out.as_ref()) {
+    if let Some(open) = facts.and_then(|f| f.ledger.out.as_ref()) {
         warnings.insert(format!("{} is out just now; it is finished or brought back first", open.node.name));
     }
     // One that is over says nothing any more.
-    if let Some(suspend) = desired.suspend.as_ref().filter(|s| s.until.is_none_or(|until| now < until)) {
-        warnings.insert(format!("suspended: {}", differs::suspended(suspend)));
+    let suspend = desired.suspend.as_ref().filter(|s| s.until.is_none_or(|until| now < until));
+    warnings.extend(suspend.map(|suspend| format!("suspended: {}", differs::suspended(suspend))));
+    // Nothing begins in a cluster that is held, nor where nothing is left to do, nor before a suspension ends.
+    let from = suspend.map_or(Some(now), |suspend| suspend.until).filter(|_| !stops && !done);
+    let opens = from.and_then(|from| desired.maintenance.windows.next_open(from));
+    if from.is_some() && opens.is_none() {
+        warnings.insert("no window opens within 13 months".to_owned());
     }
-    let opens = desired.maintenance.windows.next_open(now);
     let item = PlannedCluster {
         name: desired.cluster.to_string(),
         path: is.path.clone(),
@@ -185,7 +236,8 @@ fn planned(place: &Place, now: Timestamp, was: Option<&ClusterSpec>, is: &Cluste
         opens: opens.map(rfc3339),
         warnings: warnings.into_iter().collect(),
     };
-    Ok((item, stops))
+    let exit = if stops { Exit::Found } else { Exit::Fine };
+    (item, read.err().map(|why| why.exit).filter(|exit| *exit != Exit::Found).map_or(exit, |worse| worse.max(exit)))
 }
 
 fn held(why: NoRoute) -> String {
@@ -195,10 +247,10 @@ fn held(why: NoRoute) -> String {
 /// The cluster's facts, if a controller has written some. Facts that cannot be read are no reason not to plan.
 fn facts(place: &Place, is: &ClusterSpec) -> Result<Option<Facts>, Failure> {
     let Some(tip) = place.status else { return Ok(None) };
-    match branch::facts(place.status_mirror(), tip, folder(&is.path)) {
-        Ok(facts) => Ok(Some(facts)),
-        Err(failure) if failure.exit == Exit::Found => Ok(None),
-        Err(failure) => Err(failure),
+    let (mirror, home) = (place.status_mirror(), folder(&is.path));
+    match mirror.identity(tip, &format!("{home}/{FACTS_FILE}")) {
+        Ok(None) => Ok(None),
+        Ok(Some(_)) | Err(_) => branch::facts(mirror, tip, home).map(Some),
     }
 }
 
@@ -236,11 +288,7 @@ fn show(context: &mut Context, item: &PlannedCluster) {
         let build = if node.build == "unknown" { format!("unknown build{of}") } else { node.build.clone() };
         context.output.say(&format!("  {} {verb} {build}: {}", names.join(", "), node.what));
     }
-    match (&item.opens, item.to.is_some() && !item.nodes.is_empty()) {
-        (Some(opens), true) => context.output.say(&format!("  work could begin at {}", short_time(opens))),
-        (None, true) => context.output.say("  no window opens within 13 months"),
-        (_, false) => {}
-    }
+    item.opens.iter().for_each(|opens| context.output.say(&format!("  work could begin at {}", short_time(opens))));
     item.warnings.iter().for_each(|w| context.output.say(&format!("  mind: {w}")));
     context.output.say("");
 }

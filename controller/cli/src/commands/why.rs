@@ -75,7 +75,7 @@ fn todo(status: &ClusterStatus) -> String {
     match (&status.status.hold, &status.status.problem) {
         (Some(hold), _) => return hold.way_out.clone(),
         (None, Some(problem)) if is_of_a_file(problem) => {
-            return "mend the file in a pull request; drydock validate shows the same before merging".to_owned();
+            return "mend the file in a pull request; drydock plan shows before merging whether it counts".to_owned();
         }
         (None, Some(_)) => return "what keeps the newest revision out stands below, with the way out".to_owned(),
         (None, None) => {}

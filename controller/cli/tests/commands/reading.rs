@@ -198,7 +198,7 @@ fn why_says_what_blocks_what_to_do_and_whom_to_call() {
                       N04 runs 25398.1611, Done: on the target and in service
               blocker the newest file: error[DD0201]: `spec` has no field "maintainance"
               next    nothing
-              to do   mend the file in a pull request; drydock validate shows the same before merging
+              to do   mend the file in a pull request; drydock plan shows before merging whether it counts
               call    Storage on call, +49 30 1234 (change CHG0042)
               mind    23H2 is out of support since April 2026 (clusters/hospitals/hospital-north.yaml:14)
               seen    2026-11-24T01:12:00Z (5m ago)

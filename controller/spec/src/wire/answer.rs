@@ -122,7 +122,8 @@ pub struct PlannedCluster {
     pub differs: Vec<String>,
     /// What it means for each node, as far as its build was observed.
     pub nodes: Vec<PlannedNode>,
-    /// When work could begin: the next open moment of its windows; absent when none comes within 13 months.
+    /// When work could begin: the next open moment of its windows, not before a suspension ends; absent where nothing would begin, and where none comes
+    /// within 13 months.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub opens: Option<String>,
     /// What a person should know before merging.
