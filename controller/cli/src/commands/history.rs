@@ -10,7 +10,7 @@ use crate::exit::{Exit, Failure};
 use crate::place::Place;
 use crate::setup::allowed;
 use crate::table::{cell, table};
-use drydock_git::{AllowedKeys, CommitFacts, Mirror};
+use drydock_git::{AllowedKeys, CommitFacts, Mirror, Oid, Unreadable};
 use drydock_model::time::Timestamp;
 use drydock_spec::wire::answer::{HistoryAnswer, HistoryItem};
 use drydock_spec::wire::config::Signer;
@@ -32,9 +32,10 @@ pub(super) fn run(args: &History, context: &mut Context) -> Result<Exit, Failure
     let wanted = usize::try_from(args.number).unwrap_or(usize::MAX);
     let keys = keys(args, context)?;
     let (mut items, mut more) = (Vec::new(), walk.more);
+    let mut looked = Looked { mirror, folder: &folder, last: None };
     for id in walk.commits {
         let commit = mirror.commit(id).map_err(|e| unreadable(&e))?;
-        if let Some(item) = item(mirror, &commit, &args.cluster, &folder)? {
+        if let Some(item) = item(&mut looked, &commit, &args.cluster)? {
             if items.len() == wanted {
                 more = true;
                 break;
@@ -84,20 +85,46 @@ fn keys(args: &History, context: &Context) -> Result<Option<AllowedKeys>, Failur
     if files.is_empty() { Ok(None) } else { allowed(&files, "key").map(Some) }
 }
 
-/// A commit as an item, if it is about the cluster: its own entries, words and claims for all, and whatever else touched its folder.
-fn item(mirror: &Mirror, commit: &CommitFacts, cluster: &str, folder: &str) -> Result<Option<HistoryItem>, Failure> {
+/// What a folder was, from commit to commit.
+struct Looked<'a> {
+    mirror: &'a Mirror,
+    folder: &'a str,
+    /// The commit before the last one that was asked for: mostly the next one, as branches are walked backwards.
+    last: Option<(Oid, Option<Oid>)>,
+}
+
+impl Looked<'_> {
+    fn at(&self, commit: Oid) -> Result<Option<Oid>, Failure> {
+        match self.mirror.identity(commit, self.folder) {
+            Ok(identity) => Ok(identity),
+            // A link or another repository where a folder on the way should be: the folder is not there.
+            Err(Unreadable::Symlink(_) | Unreadable::Submodule(_)) => Ok(None),
+            Err(e) => Err(unreadable(&e)),
+        }
+    }
+
+    /// Whether a commit changed something in the folder.
+    fn touched(&mut self, commit: &CommitFacts) -> Result<bool, Failure> {
+        let is = match self.last.take() {
+            Some((id, identity)) if id == commit.id => identity,
+            Some(_) | None => self.at(commit.id)?,
+        };
+        let Some(before) = commit.parents.first().copied() else { return Ok(is.is_some()) };
+        let was = self.at(before)?;
+        self.last = Some((before, was));
+        Ok(is != was)
+    }
+}
+
+/// A commit as an item, if it is about the cluster: its own entries, words and claims for all, and whatever else touched its folder, whatever it says of
+/// itself.
+fn item(looked: &mut Looked<'_>, commit: &CommitFacts, cluster: &str) -> Result<Option<HistoryItem>, Failure> {
     let subject = one_line(commit.message.lines().next().unwrap_or_default(), MOST);
     let (subject, trailers) = match message::parse(&commit.message) {
         Some(trailers) if trailers.cluster.as_deref().is_none_or(|c| c == cluster) => (subject, trailers),
-        Some(_) => return Ok(None),
-        None => {
-            let before = commit.parents.first().copied();
-            let touched = mirror.changed(before, commit.id, folder).map_err(|e| unreadable(&e))?;
-            if touched.is_empty() {
-                return Ok(None);
-            }
-            (format!("not written by Drydock: {subject}"), Trailers::default())
-        }
+        _ if !looked.touched(commit)? => return Ok(None),
+        Some(_) => (format!("in another cluster's name, and touches this one's folder: {subject}"), Trailers::default()),
+        None => (format!("not written by Drydock: {subject}"), Trailers::default()),
     };
     Ok(Some(HistoryItem {
         commit: commit.id.to_string(),

@@ -193,6 +193,12 @@ impl World {
         }
     }
 
+    /// A file of a branch.
+    pub(crate) fn read(&self, branch: &str, path: &str) -> Vec<u8> {
+        let (mirror, _, tip) = self.mirror(branch);
+        mirror.read(tip.unwrap(), path, 1 << 20).unwrap()
+    }
+
     /// A clone of the bare repository with a work tree of `main`; git knows who we are there.
     pub(crate) fn clone(&self) -> PathBuf {
         let place = self.path("clone");

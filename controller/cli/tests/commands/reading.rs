@@ -3,7 +3,7 @@
 use crate::harness::{PUBLIC, World};
 use drydock::exit::Exit;
 use drydock_spec::wire::answer::{HistoryAnswer, StatusAnswer};
-use drydock_spec::wire::sample;
+use drydock_spec::wire::{message, sample};
 use expect_test::{Expect, expect};
 use std::fs;
 
@@ -272,6 +272,46 @@ fn history_tells_entries_words_claims_and_foreign_commits_of_this_cluster() {
     let json: HistoryAnswer = serde_json::from_str(&world.run("history hospital-north -o json -n 2").out).unwrap();
     assert_eq!((json.items.len(), json.more), (2, true));
     assert_eq!(json.items[0].outcome.as_deref(), Some("Applied"));
+}
+
+#[test]
+fn history_shows_a_commit_in_another_clusters_name_that_touches_this_ones_folder() {
+    let world = World::with(&sample::opening());
+    fs::write(world.path("keys"), format!("controller-north {PUBLIC}\n")).unwrap();
+    let path = "clusters/hospitals/hospital-north/facts.yaml";
+    let facts = String::from_utf8(world.read("drydock/status", path)).unwrap();
+    // Another cluster's entry by its message; one of ours that touches its own folder only is not shown.
+    let words =
+        message::message(&sample::held()).replace("Cluster: hospital-north", "Cluster: till-042").replace("hospital-north:", "till-042:");
+    world.commit("drydock/status", &words, &[("clusters/shops/till-042/note", "x\n")]);
+    world.commit("drydock/status", &words, &[(path, &format!("{facts}# more\n"))]);
+    check(
+        &world,
+        "history hospital-north -n 2",
+        expect![[r#"
+        AT            COMMIT      BY     WHAT
+        11-24 01:12Z  COMMIT-10-  north  in another cluster's name, and touches this one's folder: till-042: N02 Restart failed: the node came back on its old build; 23H2 (25398.1611 or later)…
+        11-24 01:12Z  COMMIT-10-  north  N02 Install opened
+        --- standard error
+        older ones are left out; see more with -n 10
+        --- exit 0
+    "#]],
+    );
+    let git = git2::Repository::open_bare(world.path("fleet.git")).unwrap();
+    let tip = git.find_reference("refs/heads/drydock/status").unwrap().peel_to_commit().unwrap();
+    let before = tip.parent(0).unwrap();
+    git.commit(Some("refs/heads/drydock/status"), &tip.author(), &tip.committer(), &words, &before.tree().unwrap(), &[&tip]).unwrap();
+    check(
+        &world,
+        "history hospital-north -n 1 --allowed-signers ../keys",
+        expect![[r#"
+        AT            COMMIT      BY     SIGNED BY     WHAT
+        11-24 01:12Z  COMMIT-10-  north  nobody known  in another cluster's name, and touches this one's folder: till-042: N02 Restart failed: the node came back on its old build; 23H2 (25398.1611 or later)…
+        --- standard error
+        older ones are left out; see more with -n 5
+        --- exit 1
+    "#]],
+    );
 }
 
 #[test]
