@@ -53,7 +53,7 @@ fn show(args: &Status, context: &mut Context, place: &Place) -> Result<Exit, Fai
     let tip = place.tip()?;
     let (items, unreadable) = read(args, place, tip)?;
     place.note(context);
-    let held = if items.iter().any(needs_a_person) { Exit::Found } else { Exit::Fine };
+    let held = if items.iter().any(found) { Exit::Found } else { Exit::Fine };
     let exit = unreadable.iter().map(Damaged::exit).fold(held, Exit::max);
     match args.output {
         StatusForm::Json => {
@@ -109,6 +109,11 @@ pub(super) fn needs_a_person(item: &ClusterStatus) -> bool {
     answer(item, ConditionKind::Stalled) == Some(Truth::True)
 }
 
+/// Whether something was found that a person should look at: also what keeps the newest revision out while the cluster goes on.
+pub(super) fn found(item: &ClusterStatus) -> bool {
+    needs_a_person(item) || item.status.problem.is_some()
+}
+
 fn answer(item: &ClusterStatus, kind: ConditionKind) -> Option<Truth> {
     item.status.conditions.iter().find(|c| c.kind == kind).map(|c| c.status)
 }
@@ -121,7 +126,7 @@ fn clusters(context: &mut Context, items: &[ClusterStatus]) {
             let ready = answer(item, ConditionKind::Ready).unwrap_or(Truth::Unknown);
             let paint = match ready {
                 Truth::True => Paint::Green,
-                Truth::False | Truth::Unknown if needs_a_person(item) => Paint::Red,
+                Truth::False | Truth::Unknown if found(item) => Paint::Red,
                 Truth::False | Truth::Unknown => Paint::Yellow,
             };
             let done = item.status.nodes.iter().filter(|n| n.phase == "Done").count();
@@ -146,15 +151,23 @@ fn clusters(context: &mut Context, items: &[ClusterStatus]) {
     context.output.write(&text);
 }
 
-/// What is going on, in one cell.
+/// What is going on, in one cell. What keeps the newest revision out is named before anything that is only waited for.
 fn state(item: &ClusterStatus) -> String {
-    match (&item.status.hold, item.status.next_action.blocked_by.as_slice()) {
-        (Some(hold), _) => format!("HELD: {}", hold.message),
+    let blockers = item.status.next_action.blocked_by.as_slice();
+    let (refused, blockers) = match (&item.status.problem, blockers) {
+        // It is the last of them.
+        (Some(_), [refused]) if item.status.hold.is_none() && item.status.next_action.what == "nothing" => return refused.clone(),
+        (Some(_), [others @ .., refused]) => (format!("{refused}; "), others),
+        (Some(_), []) | (None, _) => (String::new(), blockers),
+    };
+    let goes_on = match (&item.status.hold, blockers) {
+        (Some(hold), _) => return format!("HELD: {}", hold.message),
         (None, [blocker]) => format!("waits for {blocker}"),
         (None, [blocker, more @ ..]) => format!("waits for {blocker}, and {} more", more.len()),
         (None, []) if answer(item, ConditionKind::Ready) == Some(Truth::True) => "converged".to_owned(),
         (None, []) => item.status.next_action.what.clone(),
-    }
+    };
+    format!("{refused}{goes_on}")
 }
 
 fn nodes(context: &mut Context, items: &[ClusterStatus]) {

@@ -1,6 +1,6 @@
 //! `drydock why`: what a cluster wants, where it stands, what stands in its way, what to do, whom to call. In plain words.
 
-use super::status::{ago, needs_a_person, short_time};
+use super::status::{ago, found as needs_a_look, short_time};
 use crate::Context;
 use crate::args::Why;
 use crate::branch;
@@ -36,7 +36,7 @@ pub(super) fn run(args: &Why, context: &mut Context) -> Result<Exit, Failure> {
     let seen = &status.status.observed.to;
     let age = if instant(seen).is_some_and(|at| at > now) { "ahead of this machine's clock".to_owned() } else { ago(now, seen) };
     lines.push(row("seen", &format!("{seen} ({age})")));
-    let held = needs_a_person(&status);
+    let held = needs_a_look(&status);
     let title = context.output.paint(&status.metadata.name, if held { Paint::Red } else { Paint::Plain });
     context.output.say(&title);
     lines.iter().for_each(|l| context.output.say(l));

@@ -3,6 +3,7 @@
 use crate::harness::{PUBLIC, World};
 use drydock::exit::Exit;
 use drydock_spec::wire::answer::{HistoryAnswer, StatusAnswer};
+use drydock_spec::wire::facts::Facts;
 use drydock_spec::wire::{message, sample};
 use expect_test::{Expect, expect};
 use std::fs;
@@ -38,6 +39,44 @@ fn status_is_one_line_per_cluster() {
         CLUSTER         READY  TARGET  DONE  WINDOW       SEEN    STATE
         hospital-north  True   23H2    4/4   always open  5m ago  converged
         --- exit 0
+    "#]],
+    );
+}
+
+#[test]
+fn a_refused_newest_file_is_found_and_named_also_while_the_cluster_only_waits() {
+    let problem = sample::converged_with_a_bad_newest_file().wanted.problem;
+    let mut waits = sample::transition_installing();
+    waits.wanted.problem = problem.clone();
+    let mut held = sample::transition_held();
+    held.wanted.problem = problem;
+    let waits = World::with(&Facts::new(waits, None));
+    check(
+        &waits,
+        "status",
+        expect![[r#"
+        CLUSTER         READY  TARGET  DONE  WINDOW              SEEN    STATE
+        hospital-north  False  23H2    1/4   until 11-24 04:00Z  5m ago  the newest file: error[DD0201]: `spec` has no field "maintainance"; waits for Install on N02, 43 % done
+        --- exit 1
+    "#]],
+    );
+    assert_eq!(waits.run("why hospital-north").exit, Exit::Found);
+    check(
+        &World::with(&Facts::new(held, None)),
+        "status",
+        expect![[r#"
+        CLUSTER         READY  TARGET  DONE  WINDOW              SEEN    STATE
+        hospital-north  False  23H2    1/4   opens 11-27 21:12Z  5m ago  HELD: N02 failed at Restart: the node came back on its old build
+        --- exit 1
+    "#]],
+    );
+    check(
+        &World::with(&sample::converged_with_a_bad_newest_file()),
+        "status",
+        expect![[r#"
+        CLUSTER         READY  TARGET  DONE  WINDOW       SEEN    STATE
+        hospital-north  False  23H2    4/4   always open  5m ago  the newest file: error[DD0201]: `spec` has no field "maintainance"
+        --- exit 1
     "#]],
     );
 }
