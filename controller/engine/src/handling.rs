@@ -41,6 +41,7 @@ pub fn of_claim(error: &ClaimError) -> Handling {
         ClaimError::Unreachable(_)
         | ClaimError::NoBranch(_)
         | ClaimError::Unsigned { .. }
+        | ClaimError::Split { .. }
         | ClaimError::Refused(_)
         | ClaimError::Local(_) => Handling::Again,
         ClaimError::HeldBy { .. } | ClaimError::SchemaTooNew { .. } => Handling::StandDown(error.to_string()),

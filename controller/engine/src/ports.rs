@@ -203,13 +203,25 @@ pub enum ClaimError {
         /// What we read.
         reads: u32,
     },
-    /// The branch's tip is not signed by a known controller.
+    /// Nothing on the branch that could be a claim is signed by a known controller.
     #[error(
-        "commit {commit} of the status branch was signed by no known controller; if it is harmless: drydock accept --status {commit} --reason TEXT"
+        "no known controller signed any claim on the status branch, which is at {commit}: name the key of the one that did under allowedSigners.controllers, or set the branch back to what that one wrote"
     )]
     Unsigned {
-        /// The commit.
+        /// What the branch is.
         commit: Revision,
+    },
+    /// Two claims with one number, neither below the other.
+    #[error(
+        "somebody joined two histories of the status branch that each have a claim {number}, {one} and {other}: set the branch back to the last commit before that on the one that goes on; the nodes' fences show which (drydock probe)"
+    )]
+    Split {
+        /// Their number.
+        number: u32,
+        /// One of them.
+        one: Revision,
+        /// The other.
+        other: Revision,
     },
     /// The server refused the claim itself.
     #[error("the server refused the claim: {0}")]

@@ -1,7 +1,8 @@
 //! The ledger store: each cluster's entries as commits on the status branch, under a claim, pushed together.
 //!
 //! ```text
-//!   claim   who may write; ledgers are read from the branch once, then kept in step     (rules 1 to 5)
+//!   claim   who may write; ledgers are taken up once, then kept in step                 (rules 1 to 5)
+//!   survey  what the branch says since the last claim, and which of it is ledger        (rules 1, 7)
 //!   keeper  a look at the remote: what came, from whom, and what it means               (rules 7, 8)
 //!   write   entries become commits; the same objects go again until their fate is known (rules 6, 9)
 //! ```
@@ -11,6 +12,7 @@ mod claim;
 mod init;
 mod keeper;
 mod line;
+mod survey;
 mod unwritten;
 mod write;
 

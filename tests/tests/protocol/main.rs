@@ -4,25 +4,29 @@ mod accounts;
 mod beginning;
 mod claims;
 mod closing;
+mod joins;
 mod memory;
 mod pushing;
 mod restart;
 mod schema;
 mod stop;
+mod strangers;
 mod way_back;
 mod worker;
 
 /// Where the tests of the rules are, and where they are listed.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 13] = [
     include_str!("accounts.rs"),
     include_str!("beginning.rs"),
     include_str!("claims.rs"),
     include_str!("closing.rs"),
+    include_str!("joins.rs"),
     include_str!("memory.rs"),
     include_str!("pushing.rs"),
     include_str!("restart.rs"),
     include_str!("schema.rs"),
     include_str!("stop.rs"),
+    include_str!("strangers.rs"),
     include_str!("way_back.rs"),
     include_str!("worker.rs"),
 ];

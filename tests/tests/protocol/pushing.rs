@@ -13,7 +13,7 @@ use drydock_tests::home::{Hand, Remotes, cluster, record, vacate, wait};
 use drydock_tests::sim::node;
 
 /// A branch on which `north` has written an entry for each of these clusters.
-fn begun(names: &[&str]) -> (Remotes, drydock_tests::home::End) {
+pub(super) fn begun(names: &[&str]) -> (Remotes, drydock_tests::home::End) {
     let remotes = Remotes::new();
     let north = remotes.north();
     let epoch = north.claim().expect("fine");
@@ -23,18 +23,18 @@ fn begun(names: &[&str]) -> (Remotes, drydock_tests::home::End) {
     (remotes, north)
 }
 
-fn revision(commit: Oid) -> Revision {
+pub(super) fn revision(commit: Oid) -> Revision {
     commit.to_string().parse().expect("fine")
 }
 
-fn ledger(reading: Reading) -> Ledger {
+pub(super) fn ledger(reading: Reading) -> Ledger {
     match reading.ledger {
         Fact::Known { value, .. } => value,
         Fact::Unknown(gap) => panic!("{gap}"),
     }
 }
 
-fn accept(commit: Oid) -> Said {
+pub(super) fn accept(commit: Oid) -> Said {
     Said::AcceptStatus { commit: revision(commit), reason: "it was a typing mistake".to_owned() }
 }
 

@@ -75,7 +75,7 @@ fn rule_30_the_least_schema_rises_only_while_nothing_is_under_way() {
     north.append("alpha", vec![Event::Opened(vacate("alpha", &epoch))]).expect("fine");
     // As a version of Drydock wrote it whose entries more could read.
     let root = remotes.file(remotes.head().expect("fine"), "controller.yaml").expect("fine");
-    remotes.write(Hand::South, "controller.yaml", &root.replace("least: 1\n", "least: 0\n"));
+    remotes.write(Hand::South, "controller.yaml", &root.replace("least: 1\n", "least: 0\n").replace("folders: {}\n", ""));
     drop(north);
     let north = remotes.north();
     north.claim().expect("fine");

@@ -1,55 +1,30 @@
-//! Claiming the right to write (rules 1 to 5), and reading every ledger once.
+//! Claiming the right to write (rules 1 to 5), and taking every ledger up once.
 
-use super::keeper::{Claim, Keeper, WALK, about, local, revision, serves};
-use super::{line, person};
+use super::keeper::{Claim, Keeper, local};
+use super::person;
+use super::survey::Survey;
 use crate::chain::Outbox;
 use crate::commit::{Draft, Edit, Group};
 use crate::mirror::Head;
 use crate::push::{Pushed, Refusal};
-use crate::reading::Unreadable;
 use crate::trouble::chain;
 use drydock_engine::ports::{ClaimError, StoreError, TakeOver};
-use drydock_model::ids::{ClusterName, Epoch, Revision};
+use drydock_model::ids::{ClusterName, Epoch};
 use drydock_model::ledger::Ledger;
 use drydock_model::time::{Millis, Timestamp};
-use drydock_spec::wire::root::{self, Root};
+use drydock_spec::wire::root::Root;
 use drydock_spec::wire::words::Said;
-use drydock_spec::wire::{FACTS_FILE, ROOT_FILE, SCHEMA, message};
+use drydock_spec::wire::{FACTS_FILE, ROOT_FILE, message};
 use git2::Oid;
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use tracing::warn;
 
 /// Claims of one name within the hour that cost nothing (rule 1).
 const FREE_CLAIMS: usize = 3;
 /// The first wait after those; it doubles.
 const FIRST_WAIT: Millis = Millis::minutes(1);
-/// Joins of histories below each other that are followed: one is a mistake, more are none.
-const MOST_JOINS: usize = 4;
 /// Losing a race this often in a row means a fight; the next try waits.
 const RACES: usize = 8;
-
-/// What the branch says, from the last claim on.
-struct Survey {
-    root: Root,
-    /// Clusters that somebody else wrote to: the commit, and the last one whose tree counts.
-    touched: BTreeMap<ClusterName, (Oid, Oid)>,
-    /// Clusters of which a foreign commit was accepted and no entry was written since: where their ledger stands.
-    accepted: BTreeMap<ClusterName, Oid>,
-    /// Words that no entry of their cluster has taken in yet, oldest first.
-    words: Vec<Said>,
-    /// Which folder of the head's tree is which cluster's.
-    folders: BTreeMap<String, ClusterName>,
-    /// Revisions that entries after the last `accept` of a revision serve; none where nobody said it.
-    served: Option<BTreeSet<Revision>>,
-}
-
-impl Survey {
-    /// Whether the epoch before is one that a person set.
-    fn adopted(&self) -> bool {
-        self.root.epoch.as_ref().is_some_and(|e| e.nonce.as_str() == super::init::ADOPTED)
-    }
-}
 
 impl Keeper {
     pub(super) fn claim(&mut self, take_over: TakeOver, now: Timestamp, dice: (u64, u64)) -> Result<Epoch, ClaimError> {
@@ -104,11 +79,12 @@ impl Keeper {
         // Begins with a letter, so that no reader of YAML takes it for a number.
         let nonce = format!("c{:08x}{:08x}", dice.0 & 0xffff_ffff, dice.1 & 0xffff_ffff);
         let epoch = Epoch { number, nonce: nonce.parse().map_err(|_| ClaimError::Local("the nonce is no nonce".to_owned()))? };
-        self.take_up(head, survey, &epoch).map_err(|error| ClaimError::Local(error.to_string()))?;
+        self.take_up(head, survey, &epoch);
         // A ledger that cannot be read may have anything under way.
         let at_rest = self.clusters.values().all(|tracked| tracked.ledger.as_ref().is_ok_and(Ledger::at_rest));
         let mut root = survey.root.claimed(&self.name, epoch.clone(), now, at_rest);
         root.unaccepted = self.unaccepted();
+        root.folders = survey.listed();
         self.waits_since = None;
         let mut edits = vec![Edit::Put { path: ROOT_FILE.to_owned(), bytes: root.encode().into_bytes() }];
         edits.extend(self.heard(survey));
@@ -141,8 +117,8 @@ impl Keeper {
         let survey = self.survey(head)?;
         let number = survey.root.epoch.as_ref().map_or(0, |e| e.number).max(above);
         let epoch = super::init::adopted(number).map_err(ClaimError::Local)?;
-        self.take_up(head, &survey, &epoch).map_err(|error| ClaimError::Local(error.to_string()))?;
-        let root = Root { epoch: Some(epoch), unaccepted: self.unaccepted(), ..survey.root.clone() };
+        self.take_up(head, &survey, &epoch);
+        let root = Root { epoch: Some(epoch), unaccepted: self.unaccepted(), folders: survey.listed(), ..survey.root.clone() };
         Ok((root, self.heard(&survey)))
     }
 
@@ -192,144 +168,14 @@ impl Keeper {
         Ok(())
     }
 
-    /// Reads the branch from the last claim on, or from its root.
-    fn survey(&mut self, head: Oid) -> Result<Survey, ClaimError> {
-        let broken = |error: String| ClaimError::Local(error);
-        let base = self.last_claim(head)?;
-        let bytes = self.mirror.read(base, ROOT_FILE, root::MOST_BYTES).map_err(|e| broken(e.to_string()))?;
-        let root = String::from_utf8(bytes).map_err(|_| broken(format!("{ROOT_FILE} is not UTF-8")))?;
-        let root = match Root::decode(&root) {
-            Ok(root) => root,
-            Err(drydock_spec::wire::WireError::SchemaTooNew { needs, .. }) => {
-                return Err(ClaimError::SchemaTooNew { needs, reads: SCHEMA });
-            }
-            Err(other) => return Err(broken(other.to_string())),
-        };
-        let mut touched: BTreeMap<ClusterName, (Oid, Oid)> = BTreeMap::new();
-        for old in &root.unaccepted {
-            if let (Ok(commit), Ok(good)) = (old.commit.as_str().parse(), old.good.as_str().parse()) {
-                touched.insert(old.cluster.clone(), (commit, good));
-            }
-        }
-        let folders = self.folders_at(head).map_err(|e| broken(e.to_string()))?;
-        let mut words: Vec<Said> = Vec::new();
-        let mut served: Option<BTreeSet<Revision>> = None;
-        let mut accepted_from: BTreeMap<ClusterName, Oid> = BTreeMap::new();
-        let came = line::came(&self.mirror, &|commit| self.ours(commit), base, head).map_err(|e| broken(e.to_string()))?;
-        let joined = came.joined.map(|(join, _)| join);
-        for commit in came.before.into_iter().chain(joined).chain(came.after) {
-            if let Some((join, good)) = came.joined.filter(|(join, _)| *join == commit) {
-                // What another history brings is nobody's ledger.
-                let line = self.folders_at(good).map_err(|e| broken(e.to_string()))?;
-                for cluster in line.values().chain(folders.values()) {
-                    touched.entry(cluster.clone()).or_insert((join, accepted_from.remove(cluster).unwrap_or(good)));
-                }
-                continue;
-            }
-            let facts = self.mirror.commit(commit).map_err(|e| broken(e.to_string()))?;
-            let parent = facts.parents.first().copied();
-            if let Some(said) = self.word(commit, parent).map_err(|e| broken(e.to_string()))? {
-                if let Said::AcceptStatus { commit: accepted, .. } = &said {
-                    let harmless = |(_, (commit, _)): &(&ClusterName, &(Oid, Oid))| revision(*commit) == *accepted;
-                    let found: Vec<(ClusterName, Oid)> = touched.iter().filter(harmless).map(|(c, (_, good))| (c.clone(), *good)).collect();
-                    for (cluster, good) in found {
-                        touched.remove(&cluster);
-                        accepted_from.insert(cluster, good);
-                    }
-                }
-                if matches!(said, Said::Accept { .. }) {
-                    served = Some(BTreeSet::new());
-                }
-                words.push(said);
-            } else if self.ours(commit) {
-                if let Some(served) = &mut served {
-                    served.extend(serves(&facts.message));
-                }
-                // An entry has taken in every word to its cluster that came before it.
-                if let Some(cluster) = about(&facts.message) {
-                    accepted_from.remove(&cluster);
-                    // Written over the foreign commit from what that controller remembered: this tree counts again.
-                    if let Some((_, good)) = touched.get_mut(&cluster) {
-                        *good = commit;
-                    }
-                    words.retain(|said| !matches!(said, Said::Cluster { cluster: to, .. } if *to == cluster));
-                }
-            } else {
-                let touches = match self.touched_by(&folders, parent, commit) {
-                    Ok(clusters) => clusters,
-                    // What it did cannot be read: it may be anything.
-                    Err(error) => {
-                        warn!(%commit, %error, "what somebody else wrote to the status branch cannot be read");
-                        let before = self.folders_at(parent.unwrap_or(base)).unwrap_or_default();
-                        before.into_values().chain(folders.values().cloned()).collect()
-                    }
-                };
-                for cluster in touches {
-                    let good = accepted_from.remove(&cluster).or(parent).unwrap_or(base);
-                    touched.entry(cluster).or_insert((commit, good));
-                }
-            }
-        }
-        Ok(Survey { root, touched, accepted: accepted_from, words, folders, served })
-    }
-
-    /// The newest commit that a known controller signed and that changed the claim, or the root commit.
-    fn last_claim(&self, head: Oid) -> Result<Oid, ClaimError> {
-        self.claim_below(head, 0)?.ok_or_else(|| ClaimError::Unsigned { commit: revision(head) })
-    }
-
-    /// Where histories are joined each may have a claim: the one that has all others below it counts.
-    fn claim_below(&self, head: Oid, joins: usize) -> Result<Option<Oid>, ClaimError> {
-        let broken = |error: Unreadable| ClaimError::Local(error.to_string());
-        let mut at = head;
-        for _ in 0..WALK {
-            let parents = self.mirror.commit(at).map_err(broken)?.parents;
-            let parent = match parents.as_slice() {
-                [] => None,
-                [one] => Some(*one),
-                _ if joins == MOST_JOINS => return Ok(None),
-                several => {
-                    let mut newest: Option<Oid> = None;
-                    for parent in several {
-                        let Some(claim) = self.claim_below(*parent, joins + 1)? else { continue };
-                        match newest {
-                            Some(before) if !self.mirror.is_ancestor(before, claim).map_err(broken)? => {}
-                            Some(_) | None => newest = Some(claim),
-                        }
-                    }
-                    return Ok(newest);
-                }
-            };
-            let here = self.mirror.identity(at, ROOT_FILE).map_err(broken)?;
-            let before = parent.map_or(Ok(None), |p| self.mirror.identity(p, ROOT_FILE)).map_err(broken)?;
-            let known = self.ours(at) || self.mirror.verify(at, &self.persons).is_ok();
-            if here.is_some() && here != before && known {
-                return Ok(Some(at));
-            }
-            match parent {
-                Some(parent) => at = parent,
-                None => break,
-            }
-        }
-        Ok(None)
-    }
-
     /// Every ledger under the new claim, words included.
-    fn take_up(&mut self, head: Oid, survey: &Survey, epoch: &Epoch) -> Result<(), StoreError> {
+    fn take_up(&mut self, head: Oid, survey: &Survey, epoch: &Epoch) {
         self.clusters.clear();
         self.folders.clear();
         self.touched.clone_from(&survey.touched);
-        let mut trees: BTreeMap<Oid, BTreeMap<ClusterName, Vec<String>>> = BTreeMap::new();
-        trees.insert(head, by_cluster(&survey.folders));
-        let named = trees.values().flat_map(BTreeMap::keys).chain(survey.touched.keys()).chain(survey.accepted.keys());
-        for cluster in named.cloned().collect::<BTreeSet<ClusterName>>() {
+        for (cluster, folders) in survey.by_cluster() {
             let from = survey.touched.get(&cluster).map(|(_, good)| *good).or_else(|| survey.accepted.get(&cluster).copied());
-            let from = from.unwrap_or(head);
-            if let Entry::Vacant(tree) = trees.entry(from) {
-                tree.insert(by_cluster(&self.folders_at(from)?));
-            }
-            let folders = trees.get(&from).and_then(|tree| tree.get(&cluster)).cloned().unwrap_or_default();
-            self.load(&cluster, &folders, from, Some(epoch));
+            self.load(&cluster, &folders, from.unwrap_or(head), Some(epoch));
         }
         if survey.adopted() {
             for tracked in self.clusters.values_mut() {
@@ -340,14 +186,5 @@ impl Keeper {
         }
         survey.words.iter().for_each(|said| self.hear(said));
         self.share(|shared| shared.served = survey.served.iter().flatten().cloned().collect());
-        Ok(())
     }
-}
-
-fn by_cluster(folders: &BTreeMap<String, ClusterName>) -> BTreeMap<ClusterName, Vec<String>> {
-    let mut by: BTreeMap<ClusterName, Vec<String>> = BTreeMap::new();
-    for (folder, cluster) in folders {
-        by.entry(cluster.clone()).or_default().push(folder.clone());
-    }
-    by
 }

@@ -1,7 +1,8 @@
 //! What is known of the status branch, and a look at it.
 
+use super::line::{self, Came};
 use super::unwritten::Unwritten;
-use super::{Home, Shared, line};
+use super::{Home, Shared};
 use crate::chain::Outbox;
 use crate::mirror::{Head, Mirror};
 use crate::names::RefName;
@@ -196,16 +197,15 @@ impl Keeper {
             return Err(self.stand_down("the branch was rewritten under its claim"));
         }
         let came = line::came(&self.mirror, &|commit| self.ours(commit), self.looked_up_to(base, head)?, head)?;
-        for commit in &came.before {
-            self.take_in_one(*commit)?;
-        }
-        if let Some((join, good)) = came.joined {
-            warn!(%join, "somebody joined another history to the status branch");
-            self.touch_all(join, good);
-            self.classified = Some(join);
-        }
-        for commit in &came.after {
-            self.take_in_one(*commit)?;
+        for came in came {
+            match came {
+                Came::Put(commit) => self.take_in_one(commit)?,
+                Came::Joined(join, good) => {
+                    warn!(%join, "somebody joined another history to the status branch");
+                    self.touch_all(join, good);
+                    self.classified = Some(join);
+                }
+            }
         }
         self.classified = Some(head);
         Ok(())
@@ -264,22 +264,32 @@ impl Keeper {
         Ok(None)
     }
 
-    /// The clusters whose part of the tree differs between a commit and its parent.
+    /// The clusters that a commit of somebody else touches: those whose folders it changed, and those that such a folder says it belongs to, before or after.
     pub(super) fn touched_by(
         &self,
         folders: &BTreeMap<String, ClusterName>,
         parent: Option<Oid>,
         commit: Oid,
-    ) -> Result<Vec<ClusterName>, StoreError> {
+    ) -> Result<BTreeSet<ClusterName>, StoreError> {
         let changes = self.mirror.changed(parent, commit, CLUSTERS).map_err(local)?;
         let changed: BTreeSet<&str> = changes.iter().filter_map(|change| change.path.rsplit_once('/')).map(|(folder, _)| folder).collect();
-        // A folder that is gone from the head was somebody's all the same.
-        let before = |folder: &str| parent.and_then(|parent| self.facts_at(parent, folder).ok().flatten()).map(|facts| facts.cluster);
-        let mut clusters: Vec<ClusterName> =
-            changed.into_iter().filter_map(|folder| folders.get(folder).cloned().or_else(|| before(folder))).collect();
-        clusters.sort_unstable();
-        clusters.dedup();
+        let mut clusters = BTreeSet::new();
+        for folder in changed {
+            clusters.extend(folders.get(folder).cloned());
+            clusters.extend(parent.and_then(|parent| self.said_by(parent, folder)));
+            clusters.extend(self.said_by(commit, folder));
+        }
         Ok(clusters)
+    }
+
+    /// The cluster that a folder of a commit's tree says it belongs to. Facts name their cluster and the file that it was described in, so that a copy of them
+    /// elsewhere is nobody's; where they cannot be read the folder names the cluster, as a file is called like its cluster by custom.
+    fn said_by(&self, commit: Oid, folder: &str) -> Option<ClusterName> {
+        match self.facts_at(commit, folder) {
+            Ok(Some(facts)) if drydock_spec::wire::folder(&facts.wanted.path) == folder => Some(facts.cluster),
+            Ok(Some(_) | None) => None,
+            Err(_) => folder.rsplit('/').next().and_then(|name| name.parse().ok()),
+        }
     }
 
     pub(super) fn touch(&mut self, cluster: &ClusterName, commit: Oid, good: Oid) {
@@ -377,24 +387,11 @@ impl Keeper {
         Facts::decode(&text).map(Some).map_err(|why| unreadable(why.to_string()))
     }
 
-    /// Which folder of a commit's tree is which cluster's. Facts name their cluster and the file that it was described in, so that a copy of them elsewhere is
-    /// nobody's; where they cannot be read the folder names the cluster, as a file is called like its cluster by custom.
+    /// Which folder of a commit's tree says that it is which cluster's.
     pub(super) fn folders_at(&self, commit: Oid) -> Result<BTreeMap<String, ClusterName>, StoreError> {
-        let mut folders = BTreeMap::new();
-        for change in self.mirror.changed(None, commit, CLUSTERS).map_err(local)? {
-            let Some(folder) = change.path.strip_suffix(FACTS_FILE).and_then(|f| f.strip_suffix('/')) else { continue };
-            match self.facts_at(commit, folder) {
-                Ok(Some(facts)) if drydock_spec::wire::folder(&facts.wanted.path) == folder => {
-                    folders.insert(folder.to_owned(), facts.cluster);
-                }
-                Ok(Some(facts)) => warn!(folder, cluster = %facts.cluster, "facts that belong to another folder do not count"),
-                Ok(None) | Err(_) => {
-                    folders
-                        .extend(folder.rsplit('/').next().and_then(|name| name.parse().ok()).map(|cluster| (folder.to_owned(), cluster)));
-                }
-            }
-        }
-        Ok(folders)
+        let changes = self.mirror.changed(None, commit, CLUSTERS).map_err(local)?;
+        let folders = changes.iter().filter_map(|change| change.path.strip_suffix(FACTS_FILE)?.strip_suffix('/'));
+        Ok(folders.filter_map(|folder| Some((folder.to_owned(), self.said_by(commit, folder)?))).collect())
     }
 
     /// A cluster's state as a commit's tree has it in one of these folders, under our claim. None of them has any where no entry was ever written.

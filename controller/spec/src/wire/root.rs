@@ -5,9 +5,10 @@ use drydock_model::ids::{ClusterName, Epoch, Revision};
 use drydock_model::time::{Millis, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-/// The largest file that is read; ours has less than 1 KiB, and 200 bytes more for each cluster that somebody else wrote to.
-pub const MOST_BYTES: usize = 4 << 20;
+/// The largest file that is read; ours has less than 1 KiB, 100 bytes more for each cluster, and 200 for each that somebody else wrote to.
+pub const MOST_BYTES: usize = 16 << 20;
 
 /// Claims are remembered this long (rule 1).
 pub const CLAIM_MEMORY: Millis = Millis::hours(1);
@@ -32,6 +33,9 @@ pub struct Root {
     /// Commits that no known controller signed, and that nobody accepted yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unaccepted: Vec<Unaccepted>,
+    /// Where each cluster's entries lie. A folder that stands here under no cluster was written by no controller; a file without this list is older than it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folders: Option<BTreeMap<ClusterName, String>>,
     /// When it was written, by the controller's own clock.
     pub written_at: String,
 }
@@ -58,6 +62,7 @@ impl Root {
             epoch: None,
             claims: Vec::new(),
             unaccepted: Vec::new(),
+            folders: Some(BTreeMap::new()),
             written_at: rfc3339(now),
         }
     }
@@ -74,6 +79,7 @@ impl Root {
             epoch: Some(epoch),
             claims: claims.split_off(surplus).into_iter().map(rfc3339).collect(),
             unaccepted: self.unaccepted.clone(),
+            folders: self.folders.clone(),
             written_at: rfc3339(now),
         }
     }
@@ -118,9 +124,24 @@ mod tests {
               nonce: 12e4567
             claims:
             - 2025-11-23T09:26:40Z
+            folders: {}
             writtenAt: 2025-11-23T09:26:40Z
         "#]]
         .assert_eq(&root.encode());
+    }
+
+    #[test]
+    fn a_file_without_a_list_of_folders_is_older_than_the_list() {
+        let root = Root::begun("north", NOW);
+        let older = root.encode().replace("folders: {}\n", "");
+        assert_eq!(Root::decode(&older), Ok(Root { folders: None, ..root }));
+    }
+
+    #[test]
+    fn the_file_of_ten_thousand_clusters_is_read() {
+        let named = |n: u32| (format!("cluster-{n}").parse().unwrap(), format!("clusters/{}/cluster-{n}", "d".repeat(180)));
+        let root = Root { folders: Some((0..10_000).map(named).collect()), ..Root::begun("north", NOW) };
+        assert_eq!(Root::decode(&root.encode()), Ok(root));
     }
 
     #[test]

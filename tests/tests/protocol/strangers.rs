@@ -1,0 +1,150 @@
+//! Rule 7: what somebody else wrote to the status branch is nobody's ledger, whatever it says of itself and whoever looks at it later. On a real repository.
+
+use super::pushing::{accept, begun, ledger, revision};
+use drydock_git::Edit;
+use drydock_git::status::adopt;
+use drydock_model::ids::NodeName;
+use drydock_model::ledger::{Attempts, Intent, Ledger, Out};
+use drydock_model::plan::Remote;
+use drydock_model::time::Millis;
+use drydock_tests::home::{BEGIN, End, Hand, Remotes};
+use std::collections::BTreeMap;
+
+const FACTS: &str = "clusters/oslo/facts.yaml";
+
+/// `north` starts anew, with a state folder of that name.
+fn anew(remotes: &Remotes, state: &str) -> End {
+    remotes.clock.pass(Millis::hours(2));
+    let north = remotes.end("north", Hand::North, state);
+    north.claim().expect("a claim");
+    north
+}
+
+/// What must not be lost of a ledger.
+fn kept(ledger: &Ledger) -> (Option<Intent>, Option<Out>, BTreeMap<NodeName, Attempts>) {
+    (ledger.open.clone(), ledger.out.clone(), ledger.attempts.clone())
+}
+
+#[test]
+fn rule_07_a_folder_that_is_given_another_name_holds_the_cluster_whose_it_was() {
+    for how in ["a word of it changed", "removed and made anew"] {
+        let (remotes, north) = begun(&["oslo", "rome"]);
+        let before = kept(&north.ledger("oslo"));
+        drop(north);
+        let renamed = remotes.file(remotes.head().expect("fine"), FACTS).expect("fine").replace("cluster: oslo\n", "cluster: bergen\n");
+        let mut first = None;
+        if how == "removed and made anew" {
+            first = Some(remotes.put(Hand::Stranger, vec![Edit::Remove { path: FACTS.to_owned() }], "clean-up"));
+        }
+        let renames = remotes.write(Hand::Stranger, FACTS, &renamed);
+        let foreign = first.unwrap_or(renames);
+        for state in ["first", "second"] {
+            let north = anew(&remotes, state);
+            let oslo = north.read("oslo").expect("fine");
+            assert_eq!(oslo.remote, Remote::Touched { commit: revision(foreign) }, "{how}, {state}");
+            assert_eq!(kept(&ledger(oslo)), before, "{how}, {state}");
+            assert!(matches!(north.read("bergen").expect("fine").remote, Remote::Touched { .. }), "{how}, {state}");
+            assert_eq!(north.read("rome").expect("fine").remote, Remote::Confirmed, "{how}, {state}");
+            north.note("oslo", "Hold/StatusTouched").expect("the hold is told");
+        }
+        remotes.say(Hand::Ann, &accept(foreign));
+        for state in ["third", "fourth"] {
+            let oslo = anew(&remotes, state).read("oslo").expect("fine");
+            assert_eq!(oslo.remote, Remote::Confirmed, "{how}, {state}");
+            assert_eq!(kept(&ledger(oslo)), before, "{how}, {state}");
+        }
+    }
+}
+
+#[test]
+fn rule_07_a_forged_second_folder_is_seen_at_once_and_never_becomes_a_ledger() {
+    let (remotes, north) = begun(&["oslo"]);
+    let copy = remotes.file(remotes.head().expect("fine"), FACTS).expect("fine").replace("clusters/oslo.yaml", "clusters/zzz.yaml");
+    let forged = remotes.write(Hand::Stranger, "clusters/zzz/facts.yaml", &copy);
+    let touched = Remote::Touched { commit: revision(forged) };
+    assert_eq!(north.read("oslo").expect("fine").remote, touched, "while it runs");
+    // What is told of the hold makes the tree below it no ledger.
+    north.note("oslo", "Hold/StatusTouched").expect("fine");
+    let before = kept(&north.ledger("oslo"));
+    drop(north);
+    for state in ["first", "second"] {
+        let north = anew(&remotes, state);
+        let oslo = north.read("oslo").expect("fine");
+        assert_eq!(oslo.remote, touched, "{state}");
+        assert_eq!(kept(&ledger(oslo)), before, "{state}");
+        north.note("oslo", &format!("Wait/{state}")).expect("fine");
+    }
+    remotes.say(Hand::Ann, &accept(forged));
+    for state in ["third", "fourth"] {
+        let north = anew(&remotes, state);
+        let oslo = north.read("oslo").expect("fine");
+        assert_eq!(oslo.remote, Remote::Confirmed, "{state}");
+        assert_eq!(kept(&ledger(oslo)), before, "{state}");
+        if state == "third" {
+            north.note("oslo", "Wait/A").expect("fine");
+        }
+    }
+}
+
+#[test]
+fn rule_07_a_folder_of_a_cluster_that_no_controller_wrote_of_is_no_ledger_once_it_was_accepted() {
+    let (remotes, north) = begun(&["oslo"]);
+    let copy = remotes.file(remotes.head().expect("fine"), FACTS).expect("fine");
+    let copy = copy.replace("clusters/oslo.yaml", "clusters/bergen.yaml").replace("cluster: oslo\n", "cluster: bergen\n");
+    let forged = remotes.write(Hand::Stranger, "clusters/bergen/facts.yaml", &copy);
+    assert_eq!(north.read("bergen").expect("fine").remote, Remote::Touched { commit: revision(forged) });
+    assert_eq!(north.read("oslo").expect("fine").remote, Remote::Confirmed);
+    drop(north);
+    remotes.say(Hand::Ann, &accept(forged));
+    for state in ["first", "second"] {
+        let north = anew(&remotes, state);
+        let bergen = north.read("bergen").expect("fine");
+        assert_eq!(bergen.remote, Remote::Confirmed, "{state}");
+        assert_eq!(ledger(bergen).out, None, "{state}");
+    }
+    let north = anew(&remotes, "third");
+    north.note("bergen", "Wait/A").expect("its first entry");
+    drop(north);
+    let north = anew(&remotes, "fourth");
+    assert!(remotes.file(remotes.head().expect("fine"), "clusters/bergen/facts.yaml").expect("fine").contains("Wait/A"));
+    assert_eq!(north.ledger("bergen").since.map(|(state, _)| state), Some("Wait/A".to_owned()));
+}
+
+#[test]
+fn rule_07_a_folder_of_a_stranger_that_cannot_be_read_stops_no_claim() {
+    let (remotes, north) = begun(&["oslo", "rome"]);
+    let before = north.ledger("oslo");
+    drop(north);
+    let deep = format!("clusters/{}facts.yaml", "a/".repeat(80));
+    let foreign = remotes.write(Hand::Stranger, &deep, "x");
+    for state in ["first", "second"] {
+        let north = anew(&remotes, state);
+        for name in ["oslo", "rome"] {
+            assert_eq!(north.read(name).expect("fine").remote, Remote::Touched { commit: revision(foreign) }, "{state}");
+        }
+        assert_eq!(north.ledger("oslo").open, before.open, "{state}");
+    }
+    adopt(remotes.home("north", Hand::North, "adopt").0, BEGIN, 9).expect("nor an adoption");
+    let north = anew(&remotes, "third");
+    remotes.say(Hand::Ann, &accept(foreign));
+    assert_eq!(north.read("oslo").expect("fine").remote, Remote::Confirmed);
+    assert_eq!(north.note("oslo", "Wait/A"), Ok(drydock_engine::ports::Appended::Pushed));
+    drop(north);
+    assert_eq!(anew(&remotes, "fourth").read("oslo").expect("fine").remote, Remote::Confirmed);
+}
+
+#[test]
+fn rule_07_what_a_person_signed_is_no_claim_and_no_ledger() {
+    let (remotes, north) = begun(&["oslo"]);
+    let before = north.ledger("oslo");
+    drop(north);
+    let head = remotes.head().expect("fine");
+    let root = remotes.file(head, "controller.yaml").expect("fine").replace("writtenAt: ", "writtenAt: 2");
+    let facts = remotes.file(head, FACTS).expect("fine").replace("number: 1\n", "number: 3\n");
+    let put = |path: &str, text: String| Edit::Put { path: path.to_owned(), bytes: text.into_bytes() };
+    let foreign = remotes.put(Hand::Ann, vec![put("controller.yaml", root), put(FACTS, facts)], "tidied up");
+    let north = anew(&remotes, "elsewhere");
+    let oslo = north.read("oslo").expect("fine");
+    assert_eq!(oslo.remote, Remote::Touched { commit: revision(foreign) });
+    assert_eq!(ledger(oslo).attempts, before.attempts);
+}
