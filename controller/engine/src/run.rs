@@ -58,6 +58,7 @@ impl End {
         match error {
             ClaimError::SchemaTooNew { .. } => End::TooNew(why),
             ClaimError::HeldBy { .. }
+            | ClaimError::Split { .. }
             | ClaimError::TooMany { .. }
             | ClaimError::Unreachable(_)
             | ClaimError::NoBranch(_)
