@@ -210,10 +210,7 @@ impl Outbox {
 
     fn flush(&mut self, mirror: &Mirror) -> Result<(), Trouble> {
         for name in std::mem::take(&mut self.unflushed) {
-            // Gathered into another pack meanwhile, it was flushed then.
-            if mirror.place().join(format!("objects/pack/pack-{name}.idx")).exists() {
-                pack::flush(&mirror.place().join("objects"), &name)?;
-            }
+            pack::flush(&mirror.place().join("objects"), &name)?;
         }
         if self.entries.is_empty() {
             return Ok(());

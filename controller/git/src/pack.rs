@@ -168,12 +168,15 @@ pub(crate) fn put(objects: &Path, bytes: &[u8]) -> Result<String, Trouble> {
     indexer.commit().map_err(git)
 }
 
-/// Returns once a pack and its index are on the disk.
+/// Returns once a pack and its index are on the disk. Where another writer gathered it into a larger one meanwhile, that one was flushed before this one went.
 pub(crate) fn flush(objects: &Path, name: &str) -> Result<(), Trouble> {
     let folder = objects.join("pack");
     for extension in ["pack", "idx"] {
         let path = folder.join(format!("pack-{name}.{extension}"));
-        File::open(&path).and_then(|file| file.sync_all()).map_err(|source| Trouble::from_io("flush", &path, source))?;
+        match File::open(&path).and_then(|file| file.sync_all()) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(Trouble::from_io("flush", &path, source)),
+            Ok(()) | Err(_) => {}
+        }
     }
     sync_folder(&folder).map_err(|source| Trouble::from_io("flush", &folder, source))
 }
@@ -181,4 +184,25 @@ pub(crate) fn flush(objects: &Path, name: &str) -> Result<(), Trouble> {
 /// Names in a folder are on the disk only when the folder is.
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pack_that_another_writer_gathers_before_it_is_flushed_is_no_error() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let git = Repository::init_bare(folder.path()).expect("a repository");
+        let blob = git.blob(b"x").expect("written");
+        let bytes = encode(&git, [(blob, String::new())]).expect("packed");
+        let objects = folder.path().join("objects");
+        let name = put(&objects, &bytes).expect("put");
+        // As `tidy` does, once its own pack is flushed.
+        for extension in ["idx", "pack"] {
+            std::fs::remove_file(objects.join("pack").join(format!("pack-{name}.{extension}"))).expect("there");
+            flush(&objects, &name).expect("nothing is left to flush");
+        }
+        assert!(flush(&folder.path().join("nowhere"), &name).is_err(), "a repository that is gone is told");
+    }
 }
