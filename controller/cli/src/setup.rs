@@ -8,7 +8,7 @@ use drydock_git::{Access, AllowedKeys, KeyFrom, Proxy, RefName, Remote, SigningK
 use drydock_spec::wire::config::{self, Config, Home, NodeCredential, SecretFrom, Signer};
 use drydock_spec::{Look, render};
 use std::fs;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 /// A configuration is a page; a key file some 3 KiB; a file of signers a line per person.
@@ -63,14 +63,22 @@ pub fn branch(home: &Home) -> Result<RefName, Failure> {
     RefName::branch(&home.branch).map_err(|e| Failure::of(Exit::Configuration, &e, "mend the branch in the configuration"))
 }
 
-/// The controller's own key.
+/// The controller's own key. Only where none is there is one to be made: a new one over the one that signed the ledger would disown it.
 pub fn signing_key(config: &Config) -> Result<SigningKey, Failure> {
     let path = &config.signing_key;
-    let todo = "make one with: ssh-keygen -t ed25519 -N '' -f FILE; and name it as signingKey";
-    let bytes = read(path).map_err(|what| Failure::new(Exit::Configuration, what, todo))?;
+    let bytes = open(path).map_err(|e| {
+        let todo = match e.kind() {
+            ErrorKind::NotFound => {
+                "check the path; for a new controller, make one with: ssh-keygen -t ed25519 -N '' -f FILE; and name it as signingKey"
+            }
+            _ => "let the controller's account read the file that signingKey names",
+        };
+        Failure::new(Exit::Configuration, unreadable(path, &e), todo)
+    })?;
     let passphrase = std::env::var(PASSPHRASE).ok();
     SigningKey::from_openssh(&String::from_utf8_lossy(&bytes), passphrase.as_deref()).map_err(|e| {
-        Failure::new(Exit::Configuration, format!("{}: {e}", path.display()), format!("{todo}; a passphrase goes into {PASSPHRASE}"))
+        let todo = format!("name the file of an OpenSSH private key as signingKey; its passphrase goes into {PASSPHRASE}");
+        Failure::new(Exit::Configuration, format!("{}: {e}", path.display()), todo)
     })
 }
 
@@ -105,8 +113,15 @@ pub fn allowed(signers: &[Signer], usual: &str) -> Result<AllowedKeys, Failure> 
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
+    open(path).map_err(|e| unreadable(path, &e))
+}
+
+fn open(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let file = fs::File::open(path).map_err(|e| format!("{} cannot be read: {e}", path.display()))?;
-    file.take(MOST_FILE).read_to_end(&mut bytes).map_err(|e| format!("{} cannot be read: {e}", path.display()))?;
+    fs::File::open(path)?.take(MOST_FILE).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+fn unreadable(path: &Path, e: &std::io::Error) -> String {
+    format!("{} cannot be read: {e}", path.display())
 }

@@ -8,7 +8,7 @@ use drydock_git::{BadKey, Draft, Group, Oid, Pushed, SigningKey, Stamp, Unwritab
 use drydock_spec::wire::one_line;
 use drydock_spec::wire::words::{self, MOST_REASON, Said};
 use std::fs;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 
 /// How often a word is said again when somebody else wrote in between. A busy branch moves once a second; a commit takes a tenth of that.
 const MOST_TRIES: u32 = 8;
@@ -86,12 +86,13 @@ pub fn say(context: &mut Context, place: &mut Place, word: &args::Word, said: &S
 fn key(context: &Context, word: &args::Word, person: &place::Person) -> Result<SigningKey, Failure> {
     let usual = context.home.as_ref().map(|h| h.join(".ssh/id_ed25519"));
     let path = word.key.as_ref().map(|p| context.directory.join(p)).or(person.key.clone()).or(usual);
-    let todo = "name your SSH key with --key, or its .pub where an agent has it; make one with: ssh-keygen -t ed25519";
+    let todo = "name your SSH key with --key, or its .pub where an agent has it; whoever has none makes one with: ssh-keygen -t ed25519";
     let Some(path) = path else { return Err(Failure::new(Exit::Configuration, "no signing key was found", todo)) };
     let mut text = String::new();
-    fs::File::open(&path)
-        .and_then(|f| f.take(MOST_KEY).read_to_string(&mut text))
-        .map_err(|e| Failure::new(Exit::Configuration, format!("the signing key {} cannot be read: {e}", path.display()), todo))?;
+    fs::File::open(&path).and_then(|f| f.take(MOST_KEY).read_to_string(&mut text)).map_err(|e| {
+        let todo = if e.kind() == ErrorKind::NotFound { todo } else { "name your SSH key with --key" };
+        Failure::new(Exit::Configuration, format!("the signing key {} cannot be read: {e}", path.display()), todo)
+    })?;
     let passphrase = std::env::var(PASSPHRASE).ok();
     let found = match SigningKey::from_openssh(&text, passphrase.as_deref()) {
         // As git does it: by the agent, a token, or a passphrase that is typed. A wrong passphrase of ours is no reason to ask for another.
@@ -101,6 +102,10 @@ fn key(context: &Context, word: &args::Word, person: &place::Person) -> Result<S
         read => read,
     };
     found.map_err(|e| {
-        Failure::new(Exit::Configuration, format!("{}: {e}", path.display()), format!("{todo}; a passphrase goes into {PASSPHRASE}"))
+        Failure::new(
+            Exit::Configuration,
+            format!("{}: {e}", path.display()),
+            format!("name your SSH key with --key, or its .pub where an agent has it; its passphrase goes into {PASSPHRASE}"),
+        )
     })
 }

@@ -28,7 +28,7 @@ enum Hand {
 #[derive(Debug, thiserror::Error)]
 pub enum BadKey {
     /// Not a key in OpenSSH's form.
-    #[error("this is not an OpenSSH private key (make one with `ssh-keygen -t ed25519`)")]
+    #[error("this is not an OpenSSH private key, as `ssh-keygen -t ed25519` writes it")]
     Unreadable(#[source] ssh_key::Error),
     /// It has a passphrase and none, or a wrong one, was given.
     #[error("the signing key is encrypted, and the passphrase for it is missing or wrong")]

@@ -1010,12 +1010,19 @@ fn init_and_run_need_a_good_configuration_and_a_key() {
         &world.path(""),
         "init --config north.yaml",
         expect![[r#"
-        --- standard error
-        drydock: DIR/key: this is not an OpenSSH private key (make one with `ssh-keygen -t ed25519`)
-          make one with: ssh-keygen -t ed25519 -N '' -f FILE; and name it as signingKey; a passphrase goes into DRYDOCK_KEY_PASSPHRASE
-        --- exit 3
-    "#]],
+            --- standard error
+            drydock: DIR/key: this is not an OpenSSH private key, as `ssh-keygen -t ed25519` writes it
+              name the file of an OpenSSH private key as signingKey; its passphrase goes into DRYDOCK_KEY_PASSPHRASE
+            --- exit 3
+        "#]],
     );
+    // A key that is there is not to be written over: it may have signed the ledger.
+    fs::remove_file(world.path("key")).unwrap();
+    let missing = world.run_in(&world.path(""), "init --config north.yaml");
+    assert!(missing.exit == Exit::Configuration && missing.err.contains("make one with: ssh-keygen"), "{missing:?}");
+    fs::create_dir(world.path("key")).unwrap();
+    let there = world.run_in(&world.path(""), "init --config north.yaml");
+    assert!(there.exit == Exit::Configuration && !there.err.contains("ssh-keygen"), "{there:?}");
     assert_eq!(world.run_in(&world.path(""), "init --config north.yaml --adopt").exit, Exit::Usage, "--adopt needs --above");
 }
 

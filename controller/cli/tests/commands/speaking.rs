@@ -338,7 +338,7 @@ fn a_word_needs_a_reason_a_key_and_a_name() {
             expect![[r#"
                 --- standard error
                 drydock: the signing key DIR/home/.ssh/id_ed25519 cannot be read: No such file or directory (os error 2)
-                  name your SSH key with --key, or its .pub where an agent has it; make one with: ssh-keygen -t ed25519
+                  name your SSH private key with --key; whoever has none makes one with: ssh-keygen -t ed25519
                 --- exit 3
             "#]]
         ),
@@ -351,8 +351,8 @@ fn a_word_needs_a_reason_a_key_and_a_name() {
             &format!("node retry N02 --reason x --key {}", world.path("other").display()),
             expect![[r#"
                 --- standard error
-                drydock: DIR/other: this is not an OpenSSH private key (make one with `ssh-keygen -t ed25519`)
-                  name your SSH key with --key, or its .pub where an agent has it; make one with: ssh-keygen -t ed25519; a passphrase goes into DRYDOCK_KEY_PASSPHRASE
+                drydock: DIR/other: this is not an OpenSSH private key, as `ssh-keygen -t ed25519` writes it
+                  name your SSH private key with --key; its passphrase goes into DRYDOCK_KEY_PASSPHRASE
                 --- exit 3
             "#]]
         ),

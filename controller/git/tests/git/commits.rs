@@ -279,7 +279,7 @@ fn keys_are_read_as_ssh_keygen_writes_them_and_never_shown() {
     );
     expect!["ssh-rsa keys are not supported for signing commits; use ssh-ed25519"]
         .assert_eq(&SigningKey::from_openssh(&std::fs::read_to_string(&file).expect("read"), None).expect_err("refused").to_string());
-    expect!["this is not an OpenSSH private key (make one with `ssh-keygen -t ed25519`)"]
+    expect!["this is not an OpenSSH private key, as `ssh-keygen -t ed25519` writes it"]
         .assert_eq(&SigningKey::from_openssh("garbage", None).expect_err("refused").to_string());
 }
 
