@@ -112,15 +112,26 @@ impl Talk {
     }
 }
 
+/// Where the environment names a proxy, as libgit2 looks for it.
+const PROXIES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"];
+
 /// libgit2 quotes a proxy's address, with its password, when it cannot use it.
 fn scrubbed(remote: &Remote, error: git2::Error) -> git2::Error {
-    let Proxy::Url(url) = &remote.access().proxy else { return error };
-    let authority = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+    let addresses = match &remote.access().proxy {
+        Proxy::Url(url) => vec![url.clone()],
+        Proxy::Auto => PROXIES.iter().filter_map(|name| std::env::var(name).ok()).collect(),
+        Proxy::None => Vec::new(),
+    };
+    let message = addresses.iter().fold(error.message().to_owned(), |message, address| without_password(&message, address));
+    if message == error.message() { error } else { git2::Error::new(error.code(), error.class(), message) }
+}
+
+/// A text without the user and password of an address in it.
+fn without_password(text: &str, address: &str) -> String {
+    let authority = address.split_once("://").map_or(address, |(_, rest)| rest);
     match authority.rsplit_once('@') {
-        Some((secret, _)) if error.message().contains(secret) => {
-            git2::Error::new(error.code(), error.class(), error.message().replace(secret, "***"))
-        }
-        Some(_) | None => error,
+        Some((secret, _)) if !secret.is_empty() => text.replace(secret, "***"),
+        Some(_) | None => text.to_owned(),
     }
 }
 
@@ -264,4 +275,17 @@ fn token(from: &TokenFrom) -> Result<String, String> {
         return Err(format!("{place} holds no token in its first line"));
     }
     Ok(line.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxys_password_is_taken_out_of_what_is_said_wherever_its_address_came_from() {
+        let said = |address: &str| without_password(&format!("invalid URL: '{address}'"), address);
+        assert_eq!(said("http://user:p@ss@proxy:3128"), "invalid URL: 'http://***@proxy:3128'");
+        assert_eq!(said("user:pass@proxy"), "invalid URL: '***@proxy'");
+        assert_eq!(said("http://proxy:3128"), "invalid URL: 'http://proxy:3128'");
+    }
 }

@@ -18,13 +18,16 @@ const JUDGED_WHEN_EMPTY: &[&str] = &["nodes", "windows"];
 /// Tells everything in `tree` that `schema` does not allow.
 pub fn check(tree: &Node, schema: &Json, problems: &mut Problems) {
     let start = Place { line: 1, column: 1, bytes: 0..0 };
-    node(tree, schema, &Spot { place: &start, path: String::new() }, problems);
+    let own = schema["title"] == "ControllerConfiguration";
+    node(tree, schema, &Spot { place: &start, path: String::new(), own }, problems);
 }
 
 /// Where a value belongs: the place of its key (an empty value has none of its own) and its path, `spec.nodes[2].name`.
 struct Spot<'a> {
     place: &'a Place,
     path: String,
+    /// In a controller's own configuration, and not in the fleet.
+    own: bool,
 }
 
 impl Spot<'_> {
@@ -53,7 +56,7 @@ fn node(found: &Node, schema: &Json, spot: &Spot<'_>, problems: &mut Problems) {
                 );
             }
             for (i, item) in items.iter().enumerate() {
-                node(item, &schema["items"], &Spot { place, path: format!("{}[{i}]", spot.path) }, problems);
+                node(item, &schema["items"], &Spot { place, path: format!("{}[{i}]", spot.path), own: spot.own }, problems);
             }
         }
         ("string", Value::Scalar(text, Scalar::Text)) => one_of(text, schema, place, spot, problems),
@@ -67,7 +70,7 @@ fn object(fields: &[Field], schema: &Json, spot: &Spot<'_>, problems: &mut Probl
     let known = || properties.into_iter().flatten().map(|(name, _)| name.as_str());
     for field in fields {
         let path = if spot.path.is_empty() { field.name.clone() } else { format!("{}.{}", spot.path, field.name) };
-        let inner = Spot { place: &field.place, path };
+        let inner = Spot { place: &field.place, path, own: spot.own };
         match properties.and_then(|p| p.get(&field.name)) {
             Some(_) if JUDGED_BY_MEANING.contains(&field.name.as_str()) && !matches!(field.value.value, Value::Scalar(_, Scalar::Null)) => {
             }
@@ -102,7 +105,11 @@ fn first_sentence(schema: &Json) -> String {
 fn unknown(field: &Field, known: Vec<&str>, spot: &Spot<'_>, problems: &mut Problems) {
     if crate::keys::names_a_secret(&field.name) {
         let message = format!("{} may not have the field {:?}: it looks like a secret", spot.named(), field.name);
-        let hint = "secrets stay in the controller's own configuration; name one with `credential`. If it has been pushed, change it: git forgets nothing";
+        let hint = if spot.own {
+            "no secret stands in this file: name the file, variable or command that it comes from, as `nodes.credentials` and `credentials` let you"
+        } else {
+            "secrets stay in the controller's own configuration; name one with `credential`. If it has been pushed, change it: git forgets nothing"
+        };
         return problems.error_with(Code::SecretInFile, &field.place, message, hint);
     }
     let message = format!("{} has no field {:?}", spot.named(), field.name);

@@ -112,7 +112,7 @@ fn refused(refusal: &Refusal) -> &'static str {
             "write the node's full name as its address in the cluster's file; at a domain controller: setspn -Q HTTP/NAME (or HOST/NAME)"
         }
         Refusal::Directory(_) => {
-            "from here: nc -vz DOMAINCONTROLLER 88; correct kerberos.kdcs or kerberos.realm in the controller's configuration"
+            "from here: nc -vz DOMAINCONTROLLER 88; correct winRm.kdcs or winRm.realm of the credential in the controller's configuration"
         }
         Refusal::Protocol(_) => "read the page; on the node: the event log Microsoft-Windows-WinRM/Operational",
         Refusal::CertificateRefused => {

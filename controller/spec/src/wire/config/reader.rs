@@ -98,7 +98,9 @@ impl<'a> Reader<'a> {
     fn credentials(&mut self, at: &[&str], shape: CredentialsShape) -> Credentials {
         let under = |name: &'static str| -> Vec<&str> { at.iter().copied().chain([name]).collect() };
         if let Some(proxy) = &shape.proxy {
-            self.no_password(&under("proxy"), proxy);
+            let hint =
+                "take it out; for a proxy that asks for one leave this field out, and set https_proxy in the controller's own environment";
+            self.no_password(&under("proxy"), proxy, hint);
             if !proxy.starts_with("http://") && !proxy.starts_with("https://") {
                 let message = format!("`{}` is not the address of a proxy", under("proxy").join("."));
                 self.error(&under("proxy"), Code::BadAddress, message, "for example: http://proxy.example:3128");
@@ -134,16 +136,15 @@ impl<'a> Reader<'a> {
             let message = format!("`{}` is no git remote", at.join("."));
             self.error(at, Code::BadRemote, message, "give a path, or a URL that begins with https://, ssh:// or file://");
         }
-        self.no_password(at, &text);
+        self.no_password(at, &text, "take it out of the address and into a file that `credentials.tokenFile` names");
         // What is neither a URL nor user@host:path is a path, and relative to the file like every other path.
         let is_path = !text.contains("://") && !text.split('/').next().is_some_and(|first| first.contains(':'));
         if is_path { self.base.join(&text).to_string_lossy().into_owned() } else { text }
     }
 
-    fn no_password(&mut self, at: &[&str], url: &str) {
+    fn no_password(&mut self, at: &[&str], url: &str, hint: &str) {
         let authority = url.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or(""));
         if authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')) {
-            let hint = "take it out of the address and into a file that `credentials.tokenFile` names";
             self.error(at, Code::SecretInFile, format!("`{}` holds a password", at.join(".")), hint);
         }
     }

@@ -91,20 +91,30 @@ fn wrong_values_are_told_all_at_once() {
     check(
         &text,
         expect![[r#"
-        drydock.yaml:3:7: error DD0301: `name` contains 'N' (U+004E); only letters a-z, digits and '-' are allowed; for example: drydock-north
-        drydock.yaml:4:19: error DD0207: `desired.remote` holds a password; take it out of the address and into a file that `credentials.tokenFile` names
-        drydock.yaml:4:52: error DD0321: `desired.branch` is no name of a branch; for example: main
-        drydock.yaml:7:18: error DD0321: `status.remote` is no git remote; give a path, or a URL that begins with https://, ssh:// or file://
-        drydock.yaml:8:16: error DD0303: `pacing.poll` is no duration; for example: 30s, 5m, 1h30m
-        drydock.yaml:8:38: error DD0304: `pacing.parallelProbes` must lie between 1 and 1024; 32 suits most fleets
-        drydock.yaml:9:28: error DD0320: `allowedSigners.persons[0]` is damaged: its second part does not hold a key of the kind named by the first; give a public key, or the path of a file of them
-        drydock.yaml:9:48: error DD0320: `allowedSigners.persons[1]` is a private key, which must never be in a repository; if it has been pushed, replace it: git forgets nothing; give a public key, or the path of a file of them
-        drydock.yaml:10:22: error DD0207: `credentials.proxy` holds a password; take it out of the address and into a file that `credentials.tokenFile` names
-        drydock.yaml:10:22: error DD0318: `credentials.proxy` is not the address of a proxy; for example: http://proxy.example:3128
-        drydock.yaml:10:48: error DD0319: `credentials.sshKey` is no path; give the path of a file, relative to this one
-    "#]],
+            drydock.yaml:3:7: error DD0301: `name` contains 'N' (U+004E); only letters a-z, digits and '-' are allowed; for example: drydock-north
+            drydock.yaml:4:19: error DD0207: `desired.remote` holds a password; take it out of the address and into a file that `credentials.tokenFile` names
+            drydock.yaml:4:52: error DD0321: `desired.branch` is no name of a branch; for example: main
+            drydock.yaml:7:18: error DD0321: `status.remote` is no git remote; give a path, or a URL that begins with https://, ssh:// or file://
+            drydock.yaml:8:16: error DD0303: `pacing.poll` is no duration; for example: 30s, 5m, 1h30m
+            drydock.yaml:8:38: error DD0304: `pacing.parallelProbes` must lie between 1 and 1024; 32 suits most fleets
+            drydock.yaml:9:28: error DD0320: `allowedSigners.persons[0]` is damaged: its second part does not hold a key of the kind named by the first; give a public key, or the path of a file of them
+            drydock.yaml:9:48: error DD0320: `allowedSigners.persons[1]` is a private key, which must never be in a repository; if it has been pushed, replace it: git forgets nothing; give a public key, or the path of a file of them
+            drydock.yaml:10:22: error DD0207: `credentials.proxy` holds a password; take it out; for a proxy that asks for one leave this field out, and set https_proxy in the controller's own environment
+            drydock.yaml:10:22: error DD0318: `credentials.proxy` is not the address of a proxy; for example: http://proxy.example:3128
+            drydock.yaml:10:48: error DD0319: `credentials.sshKey` is no path; give the path of a file, relative to this one
+        "#]],
     );
     assert!(!told(&text).contains("hunter2"), "no secret is repeated");
+}
+
+#[test]
+fn a_field_for_a_secret_is_refused_with_what_can_be_done_in_this_very_file() {
+    check(
+        &format!("{LEAST}nodes: {{credentials: [{{name: a, password: hunter2, secret: {{agent: true}}, ssh: {{knownHosts: [k]}}}}]}}\n"),
+        expect![[r#"
+            drydock.yaml:7:33: error DD0207: `nodes.credentials[0]` may not have the field "password": it looks like a secret; no secret stands in this file: name the file, variable or command that it comes from, as `nodes.credentials` and `credentials` let you
+        "#]],
+    );
 }
 
 #[test]
