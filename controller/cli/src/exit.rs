@@ -124,6 +124,8 @@ impl fmt::Display for Failure {
 enum NamedBy {
     CommandLine,
     Configuration,
+    /// `spec.status` of `fleet.yaml`.
+    Fleet,
 }
 
 impl From<Trouble> for Failure {
@@ -137,6 +139,11 @@ impl Failure {
     pub fn configured(trouble: Trouble) -> Failure {
         of_trouble(&trouble, NamedBy::Configuration)
     }
+
+    /// Trouble with the status repository that `fleet.yaml` names.
+    pub fn led(trouble: Trouble) -> Failure {
+        of_trouble(&trouble, NamedBy::Fleet)
+    }
 }
 
 fn of_trouble(trouble: &Trouble, by: NamedBy) -> Failure {
@@ -144,6 +151,10 @@ fn of_trouble(trouble: &Trouble, by: NamedBy) -> Failure {
         Trouble::NoSuchPath(_) | Trouble::NotARepository(_) | Trouble::Unsupported { .. } | Trouble::NoSuchRepository { .. } => match by {
             NamedBy::CommandLine => (Exit::Usage, "name the fleet repository with --repository, or run this inside a clone of it"),
             NamedBy::Configuration => (Exit::Configuration, "check desired.remote and status.remote in the configuration"),
+            NamedBy::Fleet => (
+                Exit::Configuration,
+                "fleet.yaml names it: mend spec.status.remote there; or say where status is, with --repository and --status-branch",
+            ),
         },
         Trouble::Unreachable { .. } | Trouble::TimedOut { .. } | Trouble::Locked { .. } | Trouble::Server { .. } | Trouble::Injected(_) => {
             (Exit::Unreachable, "check the network and the address, then try again")
@@ -154,7 +165,7 @@ fn of_trouble(trouble: &Trouble, by: NamedBy) -> Failure {
         | Trouble::HostChanged { .. }
         | Trouble::HostRevoked { .. }
         | Trouble::CertificateRefused { .. } => match by {
-            NamedBy::CommandLine => (Exit::Refused, "see --ssh-key, --token-file and --ca-file"),
+            NamedBy::CommandLine | NamedBy::Fleet => (Exit::Refused, "see --ssh-key, --token-file and --ca-file"),
             NamedBy::Configuration => {
                 (Exit::Refused, "check sshKey, knownHosts and tokenFile of the credentials in the configuration, and certificateAuthority")
             }

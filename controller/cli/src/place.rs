@@ -68,10 +68,10 @@ impl Place {
     pub fn refresh(&mut self) -> Result<(), Failure> {
         self.stale = None;
         let names = [self.base.clone(), self.branch.clone()];
-        let seen = fetch(&mut self.fleet, &names)?;
+        let seen = fetch(&mut self.fleet, &names, Failure::from)?;
         (self.desired, self.status, self.stale) = (seen.desired, seen.status, seen.stale);
         if let Some(mirror) = &mut self.elsewhere {
-            let seen = fetch(mirror, &names)?;
+            let seen = fetch(mirror, &names, Failure::led)?;
             self.status = seen.status;
             self.stale = self.stale.take().or(seen.stale);
         }
@@ -168,7 +168,8 @@ struct Seen {
     stale: Option<String>,
 }
 
-fn fetch(mirror: &mut Mirror, names: &[RefName; 2]) -> Result<Seen, Failure> {
+/// Fetches both; `failed` knows who named the repository.
+fn fetch(mirror: &mut Mirror, names: &[RefName; 2], failed: fn(Trouble) -> Failure) -> Result<Seen, Failure> {
     let [base, branch] = names;
     let trouble = match mirror.fetch(names) {
         Ok(heads) => return Ok(Seen { desired: heads.of(base).oid(), status: heads.of(branch).oid(), stale: None }),
@@ -188,7 +189,7 @@ fn fetch(mirror: &mut Mirror, names: &[RefName; 2]) -> Result<Seen, Failure> {
     if away && (desired.is_some() || status.is_some()) {
         return Ok(Seen { desired, status, stale: Some(trouble.to_string()) });
     }
-    Err(trouble.into())
+    Err(failed(trouble))
 }
 
 /// A branch's name, checked.
@@ -221,7 +222,7 @@ fn locate(context: &Context, named: Option<&str>) -> Result<(Remote, Option<Path
 fn of_path(path: &Path, opened: Result<git2::Repository, git2::Error>) -> Result<(Remote, Option<PathBuf>), Failure> {
     let git = match opened {
         Ok(git) => git,
-        Err(e) if e.code() == git2::ErrorCode::Owner => return Err(Trouble::NotOurs(path.to_owned()).into()),
+        Err(e) if e.code() == git2::ErrorCode::Owner => return Err(Trouble::not_ours(around(path)).into()),
         Err(_) => return Err(Trouble::NotARepository(path.to_owned()).into()),
     };
     let work_tree = git.workdir().map(Path::to_owned);
@@ -232,6 +233,11 @@ fn of_path(path: &Path, opened: Result<git2::Repository, git2::Error>) -> Result
         (_, _) => Remote::at_path(git.commondir()),
     };
     Ok((remote, work_tree))
+}
+
+/// The folder of the clone that a folder lies in: the one that git asks about.
+fn around(path: &Path) -> &Path {
+    path.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(path)
 }
 
 fn is_relative_path(url: &str) -> bool {

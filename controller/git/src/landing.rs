@@ -33,7 +33,7 @@ pub(crate) fn open(path: &Path) -> Result<Repository, Trouble> {
     Repository::open_ext(path, git2::RepositoryOpenFlags::NO_SEARCH, std::iter::empty::<&std::ffi::OsStr>()).map_err(|error| {
         let detail = error.message().to_owned();
         match error.code() {
-            ErrorCode::Owner => Trouble::NotOurs(path.to_owned()),
+            ErrorCode::Owner => Trouble::not_ours(path),
             ErrorCode::NotFound => match fs::read_dir(path) {
                 Err(denied) if denied.kind() == io::ErrorKind::PermissionDenied => Trouble::from_io("read", path, denied),
                 Ok(_) | Err(_) => Trouble::NotARepository(path.to_owned()),

@@ -54,7 +54,7 @@ pub(crate) fn open_sound(place: &Path) -> Result<Result<Repository, String>, Tro
     let git = match Repository::open_bare(place) {
         Ok(git) => git,
         // Whose files they are is for a person to settle; a new mirror would not be ours either.
-        Err(error) if error.code() == ErrorCode::Owner => return Err(Trouble::NotOurs(place.to_owned())),
+        Err(error) if error.code() == ErrorCode::Owner => return Err(Trouble::not_ours(place)),
         Err(error) => return Ok(Err(error.message().to_owned())),
     };
     Ok(sound(&git).map(|()| git))

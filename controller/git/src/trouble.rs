@@ -220,6 +220,11 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    /// Somebody else's files, named as git compares them: without links, `..` and a last `/`, for else the advice would be followed in vain.
+    pub fn not_ours(path: &Path) -> Self {
+        Self::NotOurs(path.canonicalize().unwrap_or_else(|_| path.to_owned()))
+    }
+
     /// Sorts an error of our own file operations.
     pub(crate) fn from_io(doing: &'static str, place: &Path, source: io::Error) -> Self {
         let name = place.display().to_string();
@@ -247,7 +252,7 @@ impl Trouble {
             },
             (git2::ErrorCode::Certificate, _) | (_, git2::ErrorClass::Ssl) => Self::CertificateRefused { remote, detail },
             (git2::ErrorCode::NotFound, git2::ErrorClass::Http) => Self::NoSuchRepository { remote },
-            (git2::ErrorCode::Owner, _) => Self::NotOurs(PathBuf::from(remote)),
+            (git2::ErrorCode::Owner, _) => Self::not_ours(Path::new(&remote)),
             (_, git2::ErrorClass::Http) if detail.contains("status code: 404") => Self::NoSuchRepository { remote },
             (_, git2::ErrorClass::Http) if detail.contains("status code: 403") || detail.contains("status code: 401") => match credential {
                 Some(credential) => Self::CredentialRefused { remote, credential },
@@ -290,4 +295,21 @@ pub(crate) fn unsupported(detail: &str) -> bool {
     detail.contains("unsupported extension")
         || detail.contains("unknown object format")
         || detail.contains("unsupported repository version")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_somebody_else_is_named_so_that_the_advice_about_it_works() {
+        let here = std::env::temp_dir().canonicalize().unwrap_or_default();
+        let round_about = here.join("..").join(here.file_name().unwrap_or_default()).join(".");
+        let told = Trouble::not_ours(&round_about).to_string();
+        assert!(told.ends_with(&format!("--add safe.directory {}`", here.display())), "{told}");
+        assert!(
+            Trouble::not_ours(Path::new("/nowhere/at/all")).to_string().contains("safe.directory /nowhere/at/all`"),
+            "what is not there stays as it is"
+        );
+    }
 }

@@ -171,6 +171,23 @@ fn watching_outlives_what_goes_wrong_meanwhile() {
 }
 
 #[test]
+fn a_status_remote_that_fleet_yaml_names_is_mended_there() {
+    let world = World::bare();
+    let text = "apiVersion: drydock/v1alpha1\nkind: Fleet\nmetadata:\n  name: f\nspec:\n  status:\n    remote: /nowhere/at/all\n";
+    world.commit("main", "status elsewhere", &[("fleet.yaml", text)]);
+    check(
+        &world,
+        "status",
+        expect![[r#"
+        --- standard error
+        drydock: there is nothing at /nowhere/at/all; check the spelling, or make the repository with `git init --bare`
+          fleet.yaml names it: mend spec.status.remote there; or say where status is, with --repository and --status-branch
+        --- exit 3
+    "#]],
+    );
+}
+
+#[test]
 fn status_may_live_in_another_repository_that_fleet_yaml_names() {
     let world = World::bare();
     let other = World::with(&sample::installing());

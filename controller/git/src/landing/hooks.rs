@@ -87,13 +87,19 @@ fn run(there: &Repository, name: &str, arguments: &[&str], input: &str) -> io::R
         command.env_remove(variable);
     }
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let late = |error: io::Error| match error.kind() {
+        io::ErrorKind::TimedOut => {
+            io::Error::new(error.kind(), format!("{name} did not end within {} s, and was ended", HOOK_TIME.as_secs()))
+        }
+        _ => error,
+    };
     let said = talk(&mut child, input);
     if said.is_err() {
         child.kill()?;
         child.wait()?;
     }
-    let said = said?;
-    let status = ended(&mut child)?;
+    let said = said.map_err(late)?;
+    let status = ended(&mut child).map_err(late)?;
     Ok(if status.success() { None } else { Some(printable(&said)) })
 }
 
