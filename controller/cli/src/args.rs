@@ -253,7 +253,7 @@ pub struct CredentialRetry {
 #[derive(Debug, ClapArgs)]
 pub struct Accept {
     /// The revision of the fleet that counts from now on, though it does not descend from the last accepted one
-    #[arg(value_name = "REVISION", required_unless_present = "status", conflicts_with = "status")]
+    #[arg(value_name = "REVISION", conflicts_with = "status")]
     pub revision: Option<String>,
     /// A commit of the status branch that is harmless, though no known controller signed it
     #[arg(long, value_name = "COMMIT")]

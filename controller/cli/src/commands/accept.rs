@@ -12,6 +12,10 @@ use drydock_spec::wire::words::Said;
 
 pub(super) fn run(args: &Accept, context: &mut Context) -> Result<Exit, Failure> {
     let reason = word::reason(&args.word)?;
+    if args.revision.is_none() && args.status.is_none() {
+        let todo = "give a REVISION, or --status COMMIT: drydock why CLUSTER says which is waited for";
+        return Err(Failure::new(Exit::Usage, "nothing was named to accept", todo));
+    }
     let mut place = Place::open(context, &args.repository)?;
     let said = match (&args.revision, &args.status) {
         (_, Some(commit)) => {
@@ -25,7 +29,7 @@ pub(super) fn run(args: &Accept, context: &mut Context) -> Result<Exit, Failure>
             };
             Said::Accept { revision: known(place.fleet(), newest, revision, "the fleet's branch")?, reason }
         }
-        (None, None) => return Err(Failure::new(Exit::Usage, "nothing was named to accept", "give a REVISION, or --status COMMIT")),
+        (None, None) => return Err(Failure::new(Exit::Fault, "nothing was named to accept", "please report this")),
     };
     place.note(context);
     let commit = word::say(context, &mut place, &args.word, &said)?;
@@ -37,8 +41,8 @@ pub(super) fn run(args: &Accept, context: &mut Context) -> Result<Exit, Failure>
 fn known(mirror: &Mirror, tip: Oid, text: &str, branch: &str) -> Result<Revision, Failure> {
     let todo = "give all 40 characters, as git log --format=%H shows them";
     let wrong = |what: String| Failure::new(Exit::Usage, what, todo);
-    let revision: Revision = text.parse().map_err(|e: drydock_model::ids::NameError| wrong(format!("{text:?} is no commit: it {e}")))?;
-    let oid: Oid = revision.as_str().parse().map_err(|_| wrong(format!("{text:?} is no commit")))?;
+    let revision: Revision = text.parse().map_err(|_| wrong(format!("{text:?} is no commit's id")))?;
+    let oid: Oid = revision.as_str().parse().map_err(|_| wrong(format!("{text:?} is no commit's id")))?;
     if revision.as_str().len() != 40 {
         return Err(wrong(format!("{text:?} is not a whole commit id")));
     }

@@ -248,6 +248,11 @@ fn a_configuration_is_checked_by_its_own_rules() {
         --- exit 0
     "#]],
     );
+    let spelled = good.replace("kind: ControllerConfiguration", "\"kind\":   'ControllerConfiguration'  # ours");
+    write(&world.path(""), &[("spelled.yaml", &spelled), ("broken.yaml", &format!("{spelled}nodes: ["))]);
+    assert_eq!(world.run_in(&world.path(""), "validate spelled.yaml").out, "1 file: all good\n", "the same in YAML");
+    let said = world.run_in(&world.path(""), "validate broken.yaml").out;
+    assert!(said.contains("error[DD0103]") && !said.contains("DD0403"), "{said}");
     check_in(
         &world,
         &world.path(""),
