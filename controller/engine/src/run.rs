@@ -39,7 +39,7 @@ pub struct Options {
 /// How a controller's life ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
-    /// As it was told to. Entries that the remote does not have yet are named; they are kept, and no effect depends on them.
+    /// As it was told to. Entries that the remote does not have are named; no effect depends on them but the way back of a node that was out.
     Stopped {
         /// Why not everything could be pushed.
         unpushed: Option<String>,
@@ -98,7 +98,8 @@ pub async fn run<W: World>(world: Arc<W>, options: Options, mut stop: watch::Rec
     let unpushed = match world.store().flush().await {
         Ok(()) => None,
         Err(StoreError::StoodDown(why)) => return End::StoodDown(why),
-        Err(error @ (StoreError::Refused(_) | StoreError::Touched { .. } | StoreError::Local(_))) => Some(error.to_string()),
+        Err(StoreError::Refused(why) | StoreError::Local(why)) => Some(why),
+        Err(error @ StoreError::Touched { .. }) => Some(error.to_string()),
     };
     match end {
         End::Stopped { .. } => End::Stopped { unpushed },

@@ -12,10 +12,11 @@ mod schema;
 mod stop;
 mod strangers;
 mod way_back;
+mod words;
 mod worker;
 
 /// Where the tests of the rules are, and where they are listed.
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 14] = [
     include_str!("accounts.rs"),
     include_str!("beginning.rs"),
     include_str!("claims.rs"),
@@ -28,6 +29,7 @@ const SOURCES: [&str; 13] = [
     include_str!("stop.rs"),
     include_str!("strangers.rs"),
     include_str!("way_back.rs"),
+    include_str!("words.rs"),
     include_str!("worker.rs"),
 ];
 

@@ -240,6 +240,23 @@ fn rule_09_one_clusters_refused_entry_does_not_hold_up_the_others() {
 }
 
 #[test]
+fn rule_09_however_many_entries_are_refused_in_one_look_the_others_land() {
+    let bad: Vec<String> = (0..12).map(|n| format!("bad-{n}")).collect();
+    let names: Vec<&str> = bad.iter().map(String::as_str).chain(["good"]).collect();
+    let (remotes, north) = begun(&names);
+    remotes.hook("update", "case \"$(git diff --name-only $2 $3)\" in *clusters/bad*) echo not these; exit 1;; esac");
+    north.line.set_down(true);
+    for name in &names {
+        assert!(matches!(north.note(name, "Wait/A"), Ok(Appended::Pending(_))));
+    }
+    north.line.set_down(false);
+    assert_eq!(north.read("good").expect("fine").remote, Remote::Confirmed);
+    assert_eq!((remotes.entries_of("good"), remotes.entries_of("bad-0")), (2, 1));
+    let left = wait(north.store.flush()).unwrap_err().to_string();
+    assert!(left.contains("12 entries are not on the branch") && left.contains("not these"), "{left}");
+}
+
+#[test]
 fn rule_09_a_refusal_that_is_over_is_forgotten() {
     let (remotes, north) = begun(&["alpha", "beta"]);
     remotes.hook("update", "case \"$(git diff --name-only $2 $3)\" in *clusters/beta/*) exit 1;; esac");
@@ -383,6 +400,24 @@ fn rule_14_an_entry_that_was_left_behind_is_on_the_branch_before_anything_begins
     north.line.set_down(false);
     let mut readings = (0..3).map(|_| north.read("alpha").expect("fine").remote);
     assert!(readings.any(|remote| remote == Remote::Confirmed && facts(&remotes).contains("Wait/A")), "what its ledger says is told again");
+}
+
+#[test]
+fn rule_14_an_entry_that_is_told_again_is_on_the_branch_before_anything_begins() {
+    let (remotes, north) = begun(&["alpha"]);
+    let foreign = remotes.write(Hand::Stranger, "clusters/alpha/status.yaml", "all is well\n");
+    assert!(matches!(north.note("alpha", "Wait/A"), Err(StoreError::Touched { .. })));
+    remotes.say(Hand::Ann, &accept(foreign));
+    // What is asked can be read, and what is sent does not arrive: a lock that git left there.
+    let lock = remotes.path().join("refs/heads/drydock/status.lock");
+    std::fs::write(&lock, "").expect("fine");
+    for _ in 0..3 {
+        let remote = north.read("alpha").expect("fine").remote;
+        assert!(matches!(remote, Remote::Unread(_) | Remote::Touched { .. }), "{remote:?}");
+    }
+    std::fs::remove_file(&lock).expect("fine");
+    assert!((0..3).any(|_| north.read("alpha").expect("fine").remote == Remote::Confirmed));
+    assert_eq!(remotes.entries_of("alpha"), 2);
 }
 
 #[test]

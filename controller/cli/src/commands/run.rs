@@ -27,7 +27,8 @@ fn ended(end: End) -> Result<Exit, Failure> {
     match end {
         End::Stopped { unpushed: None } => Ok(Exit::Fine),
         End::Stopped { unpushed: Some(why) } => {
-            let todo = "they are kept in the state folder; nothing was done to a node for them, and the next run looks at the nodes anew";
+            let todo = "nothing was begun on a node for them; one that was out may have been brought back, and the next run writes down what it finds. \
+                        What could not be sent is kept in the state folder, what the server refused is not";
             Err(Failure::new(Exit::Unreachable, format!("stopped, and not everything is on the status branch: {why}"), todo))
         }
         End::Fault(what) => {

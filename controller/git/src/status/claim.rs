@@ -139,9 +139,8 @@ impl Keeper {
             told.into_iter().filter(|cluster| !self.touched.contains_key(*cluster)).filter_map(|cluster| self.clusters.get(cluster));
         written
             .filter_map(|tracked| {
-                let mut facts = tracked.facts.as_deref()?.clone();
-                facts.ledger = tracked.ledger.as_ref().ok()?.clone();
-                Some(Edit::Put { path: format!("{}/{FACTS_FILE}", tracked.folder), bytes: facts.encode().into_bytes() })
+                let bytes = tracked.newest()?.encode().into_bytes();
+                Some(Edit::Put { path: format!("{}/{FACTS_FILE}", tracked.folder), bytes })
             })
             .collect()
     }
@@ -185,6 +184,7 @@ impl Keeper {
             }
         }
         survey.words.iter().for_each(|said| self.hear(said));
+        self.told.clear();
         self.share(|shared| shared.served = survey.served.iter().flatten().cloned().collect());
     }
 }

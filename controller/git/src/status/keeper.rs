@@ -48,6 +48,8 @@ pub(super) struct Keeper {
     pub(super) touched: BTreeMap<ClusterName, (Oid, Oid)>,
     /// Clusters whose last entry was left behind: what their ledger says here stands nowhere until the next one lands (rule 14).
     pub(super) behind: BTreeSet<ClusterName>,
+    /// Clusters that a word was said to since their last entry was made: while that one is not on the branch, it must take the word in.
+    pub(super) told: BTreeSet<ClusterName>,
     /// What could not be written of clusters that had a node out.
     pub(super) unwritten: BTreeMap<ClusterName, Unwritten>,
     /// Up to where the branch has been looked at; each word is heard once.
@@ -78,6 +80,13 @@ pub(super) struct Tracked {
     pub(super) facts: Option<Box<Facts>>,
 }
 
+impl Tracked {
+    /// The facts of the last entry with what was heard since: what an entry says that is made of them now.
+    pub(super) fn newest(&self) -> Option<Facts> {
+        Some(Facts { ledger: self.ledger.as_ref().ok()?.clone(), ..self.facts.as_deref()?.clone() })
+    }
+}
+
 /// How a look at the remote ended.
 #[derive(Debug, Clone)]
 pub(super) enum Look {
@@ -105,6 +114,7 @@ impl Keeper {
             refused: BTreeMap::new(),
             touched: BTreeMap::new(),
             behind: BTreeSet::new(),
+            told: BTreeSet::new(),
             unwritten: BTreeMap::new(),
             classified: None,
             waits_since: None,
@@ -154,6 +164,10 @@ impl Keeper {
             (Look::Confirmed, None) if self.behind.contains(cluster) => Remote::Unread(
                 "this cluster's last entry was left behind by somebody else's commit; the next one tells it again".to_owned(),
             ),
+            // The look that was shared may be older than the entry, and what was sent since may not have arrived.
+            (Look::Confirmed, None) if self.on_its_way(cluster) => {
+                Remote::Unread("this cluster's last entry is still on its way".to_owned())
+            }
             (Look::Confirmed, None) => Remote::Confirmed,
         };
         let ledger = match self.clusters.get(cluster).map(|t| &t.ledger) {
@@ -358,6 +372,7 @@ impl Keeper {
             // Without a stamp: a person's machine has a clock of its own, which nothing here compares (rule 15).
             ledger.apply(&Event::Word(word.clone()), Stamp::Unknown);
         }
+        self.told.insert(cluster.clone());
     }
 
     /// A foreign commit is harmless: the cluster goes on from what we remember; the foreign tree is never read as ledger.

@@ -1,7 +1,7 @@
 //! What the branch does not take, of a cluster that has a node out. A remote that refuses is as good as one that is away: the way back goes on from what is
 //! remembered here (rule 19), and is written down as soon as it can be.
 
-use super::keeper::{Keeper, about};
+use super::keeper::{Keeper, Tracked, about};
 use drydock_engine::ports::StoreError;
 use drydock_model::ids::ClusterName;
 use drydock_spec::wire::facts::Facts;
@@ -47,8 +47,8 @@ impl Keeper {
     /// is written anew once that was accepted.
     pub(super) fn write_again(&mut self, cluster: &ClusterName) -> Result<(), StoreError> {
         if self.behind.contains(cluster) && !self.touched.contains_key(cluster) {
-            let Some(facts) = self.clusters.get(cluster).and_then(|tracked| tracked.facts.clone()) else { return Ok(()) };
-            return match self.put(*facts).and_then(|_| self.send()) {
+            let Some(facts) = self.clusters.get(cluster).and_then(Tracked::newest) else { return Ok(()) };
+            return match self.put(facts).and_then(|_| self.send()) {
                 Err(StoreError::StoodDown(why)) => Err(StoreError::StoodDown(why)),
                 Ok(_) | Err(StoreError::Local(_) | StoreError::Refused(_) | StoreError::Touched { .. }) => Ok(()),
             };
@@ -78,7 +78,17 @@ impl Keeper {
         }
     }
 
-    fn on_its_way(&self, cluster: &ClusterName) -> bool {
+    /// Why entries are neither on the branch nor on their way, one for each.
+    pub(super) fn unwritten_why(&self) -> Vec<String> {
+        self.unwritten
+            .iter()
+            .filter(|(_, unwritten)| !unwritten.sent)
+            .map(|(cluster, unwritten)| format!("{cluster}: {}", unwritten.why))
+            .collect()
+    }
+
+    /// Whether an entry of this cluster has not reached the remote yet.
+    pub(super) fn on_its_way(&self, cluster: &ClusterName) -> bool {
         let of = |entry: &git2::Oid| self.mirror.commit(*entry).is_ok_and(|facts| about(&facts.message).as_ref() == Some(cluster));
         self.outbox.entries().iter().any(of)
     }

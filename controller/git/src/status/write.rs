@@ -1,18 +1,23 @@
 //! Entries become commits, and commits reach the remote: the same objects, until their fate is known (rules 6 to 9).
 
 use super::keeper::{CLUSTERS, Keeper, Tracked, about, local, revision};
+use super::line::{self, Came};
 use super::person;
 use crate::chain::{RefusedEntry, Sent};
 use crate::commit::{Draft, Edit};
 use crate::mirror::Head;
+use crate::reading::ChangeKind;
 use crate::trouble::chain;
 use drydock_engine::ports::{Appended, Record, StoreError};
-use drydock_model::ledger::Ledger;
+use drydock_model::ids::ClusterName;
+use drydock_model::ledger::{Event, Ledger, Word};
+use drydock_model::time::Stamp;
 use drydock_spec::wire::facts::{Facts, Transition, Wanted};
 use drydock_spec::wire::status::ClusterStatus;
+use drydock_spec::wire::words::Said;
 use drydock_spec::wire::{FACTS_FILE, STATUS_FILE, folder, message};
 use git2::Oid;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use tracing::warn;
 
 /// Others' commits that may come between while we push; more in a row is somebody who does nothing else.
@@ -75,13 +80,14 @@ impl Keeper {
         }
         self.folders.insert(folder.clone(), cluster.clone());
         self.behind.remove(&cluster);
+        self.told.remove(&cluster);
         self.unwritten_sent(&facts);
         self.clusters.insert(cluster, Tracked { folder, ledger: Ok(facts.ledger.clone()), facts: Some(Box::new(facts)) });
         Ok(entry)
     }
 
     /// Sends what is not there yet, unless whoever held the lock before has sent this entry with its own.
-    pub(super) fn push(&mut self, cluster: &drydock_model::ids::ClusterName, entry: Oid) -> Result<Appended, StoreError> {
+    pub(super) fn push(&mut self, cluster: &ClusterName, entry: Oid) -> Result<Appended, StoreError> {
         if !self.outbox.entries().contains(&entry) {
             return self.fate(cluster, entry);
         }
@@ -92,7 +98,7 @@ impl Keeper {
     }
 
     /// What became of an entry that is in the outbox no more.
-    fn fate(&mut self, cluster: &drydock_model::ids::ClusterName, entry: Oid) -> Result<Appended, StoreError> {
+    fn fate(&mut self, cluster: &ClusterName, entry: Oid) -> Result<Appended, StoreError> {
         if let Some(why) = self.refused.remove(cluster) {
             return Err(StoreError::Refused(why));
         }
@@ -104,9 +110,15 @@ impl Keeper {
 
     pub(super) fn flush(&mut self) -> Result<(), StoreError> {
         self.mirror.once_more();
-        match self.send()? {
-            None => Ok(()),
-            Some(why) => Err(StoreError::Local(format!("{} entries are not on the branch yet: {why}", self.outbox.entries().len()))),
+        let sent = self.send()?;
+        // What the server does not take is not in the outbox, and ends with this process.
+        let refused = self.unwritten_why();
+        let left = self.outbox.entries().len() + refused.len();
+        let told = |why: &str| format!("{left} entries are not on the branch: {why}");
+        match (refused.first(), sent) {
+            (Some(why), _) => Err(StoreError::Refused(told(why))),
+            (None, Some(why)) => Err(StoreError::Local(told(&why))),
+            (None, None) => Ok(()),
         }
     }
 
@@ -127,7 +139,10 @@ impl Keeper {
                 sent = Sent::Rewound { to: head };
             }
         }
-        for _ in 0..ROUNDS {
+        // Each refused entry that is dropped leaves fewer.
+        let mut rounds = ROUNDS + self.outbox.entries().len();
+        while rounds > 0 {
+            rounds -= 1;
             sent = match sent {
                 Sent::Confirmed => return self.step_onto_head(),
                 Sent::Diverged { head } => {
@@ -166,19 +181,63 @@ impl Keeper {
         Ok(None)
     }
 
-    /// Brings the entries onto another commit; those whose cluster somebody else wrote to are left behind. Their ledger stands nowhere then.
+    /// Brings the entries onto another commit; those whose cluster somebody else wrote to are left behind. Their ledger stands nowhere then. Those whose cluster
+    /// was told something meanwhile are made anew: on top of the word, an entry without it would pass for one that has taken it in.
     fn move_onto(&mut self, head: Oid) -> Result<(), StoreError> {
         let before = self.outbox.base().unwrap_or(head);
-        let moved = self.outbox.reparent(&self.mirror, &self.key, head, &BTreeSet::new(), &part_of).map_err(local)?;
-        self.left.extend(moved.left.iter().map(|conflict| (conflict.commit, head)));
+        let mut stale = BTreeSet::new();
+        for entry in self.outbox.entries() {
+            let message = self.mirror.commit(*entry).map_err(local)?.message;
+            if about(&message).is_some_and(|cluster| self.told.contains(&cluster) && !self.touched.contains_key(&cluster)) {
+                stale.insert(*entry);
+            }
+        }
+        let moved = self.outbox.reparent(&self.mirror, &self.key, head, &stale, &part_of).map_err(local)?;
+        let mut again: BTreeMap<ClusterName, Vec<Oid>> = BTreeMap::new();
         for conflict in &moved.left {
             let message = self.mirror.commit(conflict.commit).map_err(local)?.message;
-            if let Some(cluster) = about(&message) {
-                self.behind.insert(cluster.clone());
-                self.touch(&cluster, head, before);
+            match about(&message) {
+                Some(cluster) if stale.contains(&conflict.commit) => again.entry(cluster).or_default().push(conflict.commit),
+                Some(cluster) => {
+                    self.left.insert(conflict.commit, head);
+                    self.behind.insert(cluster.clone());
+                    self.touch(&cluster, head, before);
+                }
+                None => {}
+            }
+        }
+        for (cluster, entries) in again {
+            if let Err(error) = self.make_anew(&cluster, &entries) {
+                warn!(%cluster, %error, "an entry could not be made anew; the next one tells it again");
+                self.behind.insert(cluster);
             }
         }
         Ok(())
+    }
+
+    /// One entry in place of these, with all that was heard since.
+    fn make_anew(&mut self, cluster: &ClusterName, entries: &[Oid]) -> Result<(), StoreError> {
+        let mut events = Vec::new();
+        for (at, entry) in entries.iter().enumerate() {
+            let parent = self.mirror.commit(*entry).map_err(local)?.parents.first().copied();
+            for change in self.mirror.changed(parent, *entry, CLUSTERS).map_err(local)? {
+                let Some(folder) = change.path.strip_suffix(FACTS_FILE).and_then(|folder| folder.strip_suffix('/')) else { continue };
+                match change.what {
+                    ChangeKind::Added | ChangeKind::Modified => {
+                        events.extend(self.facts_at(*entry, folder).ok().flatten().map(|facts| facts.events).unwrap_or_default());
+                    }
+                    // It followed its cluster's file to another folder, and does so again.
+                    ChangeKind::Deleted if at == 0 => {
+                        if let Some(tracked) = self.clusters.get_mut(cluster) {
+                            folder.clone_into(&mut tracked.folder);
+                        }
+                    }
+                    ChangeKind::Deleted => {}
+                }
+            }
+        }
+        let Some(newest) = self.clusters.get(cluster).and_then(Tracked::newest) else { return Ok(()) };
+        self.put(Facts { events, ..newest }).map(drop)
     }
 
     /// Rule 9: one cluster's refused entry does not hold up the others. Its ledger goes back to what the branch says, unless a node is out.
@@ -202,15 +261,42 @@ impl Keeper {
                 }
             }
         }
-        let newest = self.clusters.remove(&cluster).and_then(|tracked| tracked.facts);
+        let newest = self.clusters.remove(&cluster).as_ref().and_then(Tracked::newest);
         folders.iter().for_each(|folder| drop(self.folders.remove(folder)));
         let epoch = self.claim.as_ref().map(|c| c.epoch.clone());
         let there: Vec<String> = folders.iter().filter(|f| matches!(self.facts_at(base, f), Ok(Some(_)) | Err(_))).cloned().collect();
         self.load(&cluster, &there, base, epoch.as_ref());
+        let words = self.words_since(&cluster, base)?;
+        if let Some(Ok(ledger)) = self.clusters.get_mut(&cluster).map(|tracked| tracked.ledger.as_mut()) {
+            words.into_iter().for_each(|word| ledger.apply(&Event::Word(word), Stamp::Unknown));
+        }
         if let Some(newest) = newest {
-            self.keep_unwritten(Facts { events, ..*newest }, why);
+            self.keep_unwritten(Facts { events, ..newest }, why);
         }
         Ok(())
+    }
+
+    /// What was said to a cluster, and heard, since its last entry on the branch, oldest first.
+    fn words_since(&self, cluster: &ClusterName, base: Oid) -> Result<Vec<Word>, StoreError> {
+        let Some(claim) = &self.claim else { return Ok(Vec::new()) };
+        let heard = match self.classified {
+            Some(heard) if self.mirror.is_ancestor(base, heard).map_err(local)? => heard,
+            Some(_) | None => base,
+        };
+        let mut words = Vec::new();
+        for came in line::came(&self.mirror, &|commit| self.ours(commit), claim.commit, heard)?.into_iter().rev() {
+            let Came::Put(commit) = came else { continue };
+            let facts = self.mirror.commit(commit).map_err(local)?;
+            match self.word(commit, facts.parents.first().copied())? {
+                Some(Said::Cluster { cluster: to, word }) if to == *cluster => words.push(word),
+                Some(Said::ClockEverywhere { reason }) => words.push(Word::Clock { reason }),
+                Some(Said::Cluster { .. } | Said::Accept { .. } | Said::AcceptStatus { .. }) => {}
+                None if about(&facts.message).as_ref() == Some(cluster) && self.ours(commit) => break,
+                None => {}
+            }
+        }
+        words.reverse();
+        Ok(words)
     }
 }
 

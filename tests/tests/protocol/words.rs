@@ -1,0 +1,72 @@
+//! A person's word is in the ledger once it was heard, whatever became of the entry that was on its way. On a real repository.
+
+use super::pushing::{accept, begun};
+use drydock_engine::ports::{Appended, StoreError};
+use drydock_model::ledger::{Event, Word};
+use drydock_model::plan::Remote;
+use drydock_model::time::Millis;
+use drydock_spec::wire::words::Said;
+use drydock_tests::home::{End, Hand, Remotes, cluster};
+use drydock_tests::sim::node;
+
+fn retry(name: &str) -> Said {
+    Said::Cluster { cluster: cluster(name), word: Word::Retry { node: node(1), reason: "mended".to_owned() } }
+}
+
+/// How many fresh attempts a node was given.
+fn attempt(end: &End, name: &str) -> u8 {
+    end.ledger(name).attempts[&node(1)].number
+}
+
+/// `north` starts anew, elsewhere.
+fn anew(remotes: &Remotes) -> End {
+    remotes.clock.pass(Millis::hours(2));
+    let north = remotes.end("north", Hand::North, "elsewhere");
+    north.claim().expect("a claim");
+    north
+}
+
+#[test]
+fn a_word_to_a_cluster_whose_entry_was_left_behind_is_written_with_it() {
+    let (remotes, north) = begun(&["alpha"]);
+    let foreign = remotes.write(Hand::Stranger, "clusters/alpha/status.yaml", "all is well\n");
+    assert!(matches!(north.note("alpha", "Wait/A"), Err(StoreError::Touched { .. })));
+    remotes.say(Hand::Ann, &retry("alpha"));
+    remotes.say(Hand::Ann, &accept(foreign));
+    assert!((0..3).any(|_| north.read("alpha").expect("fine").remote == Remote::Confirmed));
+    assert_eq!(attempt(&north, "alpha"), 2);
+    drop(north);
+    assert_eq!(attempt(&anew(&remotes), "alpha"), 2);
+}
+
+#[test]
+fn a_word_to_a_cluster_whose_entry_was_refused_is_not_forgotten() {
+    let (remotes, north) = begun(&["alpha", "beta"]);
+    // Its node is not out any more; of one that is, see rule 19.
+    north.append("beta", vec![Event::Word(Word::Gone { node: node(2), reason: "its board is dead".to_owned() })]).expect("fine");
+    let given_up = Event::Word(Word::Gone { node: node(1), reason: "its board is dead".to_owned() });
+    north.append("beta", vec![given_up]).expect("fine");
+    remotes.hook("update", "case \"$(git diff --name-only $2 $3)\" in *clusters/beta/*) exit 1;; esac");
+    remotes.say(Hand::Ann, &retry("beta"));
+    assert!(matches!(north.note("beta", "Wait/A"), Err(StoreError::Refused(_))));
+    assert_eq!(attempt(&north, "beta"), 2);
+    remotes.hook("update", "exit 0");
+    assert_eq!(north.note("beta", "Wait/B"), Ok(Appended::Pushed));
+    drop(north);
+    assert_eq!(attempt(&anew(&remotes), "beta"), 2);
+}
+
+#[test]
+fn an_entry_that_moves_onto_a_word_to_its_cluster_takes_it_in() {
+    let (remotes, north) = begun(&["alpha", "beta"]);
+    remotes.say(Hand::Ann, &retry("alpha"));
+    // Not looked at before: the push finds out.
+    assert_eq!(north.note("alpha", "Wait/A"), Ok(Appended::Pushed));
+    assert_eq!(north.read("alpha").expect("fine").remote, Remote::Confirmed);
+    let since = |end: &End| end.ledger("alpha").since.map(|(state, _)| state);
+    let told = (attempt(&north, "alpha"), since(&north), remotes.entries_of("alpha"));
+    assert_eq!(told, (2, Some("Wait/A".to_owned()), 3), "the word, and an entry before and after it");
+    drop(north);
+    let north = anew(&remotes);
+    assert_eq!((attempt(&north, "alpha"), since(&north)), (2, Some("Wait/A".to_owned())));
+}
