@@ -384,11 +384,15 @@ function Get-ComCode([System.Management.Automation.ErrorRecord]$Record) {
     $code
 }
 
-# Whether the Azure Local solution is deployed: its command answers, or its service is there, which Microsoft's own environment checker takes for the sign.
+# Whether the Azure Local solution is deployed: its service is there, which Microsoft's own environment checker takes for the sign, or its command answers.
+# Either alone says a certain yes, also where the other one fails; a no needs both.
 function Test-Solution {
+    $name = 'Azure Stack HCI Orchestrator Service'
+    $failed = $null
+    try { if (@(Get-Service | Where-Object { $_.Name -eq $name -or $_.DisplayName -eq $name }).Count -gt 0) { return $true } } catch { $failed = $_ }
     if (Get-Command -Name Get-StampInformation -ErrorAction SilentlyContinue) {
         if (@(Get-StampInformation | Where-Object { $null -ne $_ }).Count -gt 0) { return $true }
     }
-    $name = 'Azure Stack HCI Orchestrator Service'
-    @(Get-Service | Where-Object { $_.Name -eq $name -or $_.DisplayName -eq $name }).Count -gt 0
+    if ($null -ne $failed) { throw $failed }
+    $false
 }

@@ -126,6 +126,18 @@ fn a_registration_that_needs_repair_is_told() {
 }
 
 #[test]
+fn the_service_of_the_solution_says_that_it_is_deployed_also_where_its_command_fails() {
+    let Some(mut c) = StubCluster::lease(63) else { return };
+    let solution = |c: &mut StubCluster| c.run("N01", "probe-cluster", json!({})).expect("the cluster")["solution"].clone();
+    assert_eq!(solution(&mut c), json!({"ok": true, "value": {"present": false}}));
+    c.fault("N01", json!({"fail": {"Get-StampInformation": ["StampUnavailable", "NotSpecified", "the service does not answer", 0]}}));
+    assert_eq!(Gap::of(&solution(&mut c)), gap("Failed"), "without its service nobody can tell");
+    let service = json!({"display": "Azure Stack HCI Orchestrator Service", "status": "Stopped", "start": "Manual"});
+    c.act("set", Some("N01"), json!({"services.Orchestrator": service}));
+    assert_eq!(solution(&mut c), json!({"ok": true, "value": {"present": true}}));
+}
+
+#[test]
 fn the_session_host_keeps_answers_and_noise_apart() {
     let Some(mut c) = StubCluster::lease(57) else { return };
     let host = c.host("N01");

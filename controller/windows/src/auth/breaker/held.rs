@@ -25,12 +25,14 @@ pub enum Held {
         /// Why it was refused.
         why: String,
     },
-    /// This node refused what others accept.
+    /// This node refused what others accept, or accepted until then.
     Node {
         /// Which credential.
         credential: String,
         /// Which node.
         node: String,
+        /// Nobody has accepted it since: whether the node or the secret is wrong is not known yet.
+        doubted: bool,
         /// When the next logon there may be; `None` after five.
         until: Option<Timestamp>,
     },
@@ -55,12 +57,13 @@ impl fmt::Display for Held {
                 f,
                 "credential {credential} is held back after {TRIES} logons, because {why}; when that is put right: drydock credential retry {credential}"
             ),
-            Held::Node { credential, node, until: Some(until) } => {
-                write!(f, "{node} refused credential {credential}, which other nodes accept; the next logon there is at {until}")
+            Held::Node { credential, node, doubted, until: Some(until) } => {
+                write!(f, "{node} refused credential {credential}, {}; the next logon there is at {until}", others(*doubted))
             }
-            Held::Node { credential, node, until: None } => write!(
+            Held::Node { credential, node, doubted, until: None } => write!(
                 f,
-                "{node} refused credential {credential} {TRIES} times, which other nodes accept; when that is put right: drydock credential retry {credential}"
+                "{node} refused credential {credential} {TRIES} times, {}; when that is put right: drydock credential retry {credential}",
+                others(*doubted)
             ),
             Held::First { credential } => {
                 write!(
@@ -71,6 +74,11 @@ impl fmt::Display for Held {
             Held::State(why) => write!(f, "the state folder cannot be written, so no logon can be counted: {why}"),
         }
     }
+}
+
+/// What the other nodes have to do with it.
+fn others(doubted: bool) -> &'static str {
+    if doubted { "which other nodes accepted before" } else { "which other nodes accept" }
 }
 
 /// How a credential stands.

@@ -134,12 +134,12 @@ pub(super) fn held(record: &Record, node: Option<&str>, now: Timestamp) -> Optio
     };
     // A clock that was set back must not hold for longer than the pause.
     let over = now.distance(refused.last) >= PAUSE;
-    let credential = record.credential.clone();
+    let (credential, doubted) = (record.credential.clone(), record.doubted);
     match node {
         None if refused.tries >= TRIES => Some(Held::Exhausted { credential, why: refused.why.clone() }),
         None if !over => Some(Held::Until { credential, why: refused.why.clone(), until: refused.last + PAUSE, tries: refused.tries }),
-        Some(node) if refused.tries >= TRIES => Some(Held::Node { credential, node: node.to_owned(), until: None }),
-        Some(node) if !over => Some(Held::Node { credential, node: node.to_owned(), until: Some(refused.last + PAUSE) }),
+        Some(node) if refused.tries >= TRIES => Some(Held::Node { credential, node: node.to_owned(), doubted, until: None }),
+        Some(node) if !over => Some(Held::Node { credential, node: node.to_owned(), doubted, until: Some(refused.last + PAUSE) }),
         None | Some(_) => None,
     }
 }
