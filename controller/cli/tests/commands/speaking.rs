@@ -343,7 +343,7 @@ fn a_word_needs_a_reason_a_key_and_a_name() {
             expect![[r#"
                 --- standard error
                 drydock: the signing key DIR/home/.ssh/id_ed25519 cannot be read: No such file or directory (os error 2)
-                  name your SSH private key with --key; whoever has none makes one with: ssh-keygen -t ed25519
+                  name your SSH key with --key, or its .pub where an agent has it; whoever has none makes one with: ssh-keygen -t ed25519
                 --- exit 3
             "#]]
         ),
@@ -357,7 +357,7 @@ fn a_word_needs_a_reason_a_key_and_a_name() {
             expect![[r#"
                 --- standard error
                 drydock: DIR/other: this is not an OpenSSH private key, as `ssh-keygen -t ed25519` writes it
-                  name your SSH private key with --key; its passphrase goes into DRYDOCK_KEY_PASSPHRASE
+                  name your SSH key with --key, or its .pub where an agent has it; its passphrase goes into DRYDOCK_KEY_PASSPHRASE
                 --- exit 3
             "#]]
         ),
