@@ -55,9 +55,14 @@ impl Patience {
 
     /// Who was waited for in vain is left alone twice as long. One that takes long, and is at work, gets more time at the next try.
     pub(crate) fn ended(&self, began: Instant, trouble: Option<&Trouble>) {
+        let in_vain = |trouble: &&Trouble| {
+            matches!(trouble, Trouble::TimedOut { .. } | Trouble::Unreachable { .. } | Trouble::TooMuch { .. } | Trouble::Server { .. })
+        };
         if !self.hurried {
             return;
         }
+        // A lock, or a full disk, is no silence.
+        let trouble = trouble.filter(in_vain);
         self.rests_until.set(trouble.map(|_| now() + began.elapsed() * 2));
         match trouble {
             Some(Trouble::TooMuch { .. }) => self.bound.set((self.bound.get() * 2).min(LONGEST)),
