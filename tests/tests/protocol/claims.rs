@@ -130,10 +130,11 @@ fn rule_03_adopt_claims_above_every_number_that_a_node_shows() {
     let remotes = Remotes::new();
     remotes.north().claim().expect("fine");
     let adopt = |above| drydock_git::status::adopt(remotes.home("north", Hand::North, "adopt").0, BEGIN, above).expect("fine");
-    adopt(7);
+    assert_eq!(adopt(7).1, 7);
+    assert!(remotes.log()[0].starts_with("Status branch adopted by north: every claim is above 7\n"), "{}", remotes.log()[0]);
     assert_eq!(remotes.north().claim().expect("fine").number, 8);
     // A lower number than the branch's own takes nothing back.
-    adopt(2);
+    assert_eq!(adopt(2).1, 8);
     assert_eq!(remotes.north().claim().expect("fine").number, 9);
 }
 

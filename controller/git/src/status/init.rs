@@ -2,12 +2,13 @@
 
 use super::keeper::Keeper;
 use super::{Home, person};
-use crate::commit::{Draft, Edit, Group};
+use crate::commit::{Draft, Edit, Group, Unwritable};
 use crate::mirror::{Head, Mirror};
 use crate::names::RefName;
 use crate::push::{Pushed, Refusal};
 use crate::signing::SigningKey;
-use crate::trouble::Trouble;
+use crate::trouble::{Trouble, chain};
+use drydock_engine::ports::ClaimError;
 use drydock_model::ids::Epoch;
 use drydock_model::time::Timestamp;
 use drydock_spec::wire::root::Root;
@@ -27,14 +28,17 @@ pub enum InitError {
     /// There is nothing to adopt.
     #[error("there is no branch {0}; make it without --adopt")]
     Absent(String),
-    /// The remote cannot be reached, or lets nobody in.
+    /// The remote cannot be reached, or lets nobody in; or the local copy of it is in trouble.
     #[error(transparent)]
     Remote(#[from] Trouble),
+    /// What is on the branch keeps anybody from claiming it.
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
     /// The remote took no such commit.
     #[error(transparent)]
     Refused(Refusal),
-    /// The local copy failed.
-    #[error("the local copy failed: {0}")]
+    /// The commit cannot be made.
+    #[error("the commit cannot be made: {0}")]
     Local(String),
 }
 
@@ -46,21 +50,23 @@ pub fn init(mirror: &mut Mirror, branch: &RefName, name: &str, key: &SigningKey,
     }
     let root = above(Root::begun(name, now), number)?;
     let edits = vec![Edit::Put { path: ROOT_FILE.to_owned(), bytes: root.encode().into_bytes() }];
-    write(mirror, branch, name, key, now, None, edits)
+    write(mirror, branch, key, None, &draft(name, now, edits, message::root_message(name)))
 }
 
-/// Claims above `number`, the highest epoch that any node remembers, on a branch that lost it (rule 3). What is on the branch counts as for any claim: the
-/// last one that a known hand signed, words that were said since, and nothing that somebody else wrote.
-pub fn adopt(home: Home, now: Timestamp, number: u32) -> Result<Oid, InitError> {
-    let local = |e: String| InitError::Local(e);
-    let mut keeper = Keeper::new(home, Arc::default()).map_err(|e| local(e.to_string()))?;
+/// Claims above `number`, the highest epoch that any node remembers, on a branch that lost it (rule 3), and tells above which one it is now: the branch may have
+/// had a higher one. What is on the branch counts as for any claim: the last one that a known hand signed, words that were said since, and nothing that somebody
+/// else wrote.
+pub fn adopt(home: Home, now: Timestamp, number: u32) -> Result<(Oid, u32), InitError> {
+    let mut keeper = Keeper::new(home, Arc::default())?;
     let heads = keeper.mirror.fetch(std::slice::from_ref(&keeper.branch))?;
     let Head::At(head) = heads.of(&keeper.branch) else { return Err(InitError::Absent(keeper.branch.full().to_owned())) };
-    let (root, mut edits) = keeper.adopted(head, number).map_err(|e| local(e.to_string()))?;
+    let (root, mut edits) = keeper.adopted(head, number)?;
+    let above = root.epoch.as_ref().map_or(number, |epoch| epoch.number);
     let root = Root { name: keeper.name.clone(), ..root };
     edits.insert(0, Edit::Put { path: ROOT_FILE.to_owned(), bytes: root.encode().into_bytes() });
     let Keeper { mut mirror, branch, name, key, .. } = keeper;
-    write(&mut mirror, &branch, &name, &key, now, Some(head), edits)
+    let draft = draft(&name, now, edits, message::adopted_message(&name, above));
+    Ok((write(&mut mirror, &branch, &key, Some(head), &draft)?, above))
 }
 
 /// The epoch that stands for a person's word that every claim shall be above `number`.
@@ -76,21 +82,16 @@ fn above(root: Root, number: u32) -> Result<Root, InitError> {
     Ok(Root { epoch: Some(adopted(number).map_err(InitError::Local)?), ..root })
 }
 
-fn write(
-    mirror: &mut Mirror,
-    branch: &RefName,
-    name: &str,
-    key: &SigningKey,
-    now: Timestamp,
-    on: Option<Oid>,
-    edits: Vec<Edit>,
-) -> Result<Oid, InitError> {
+fn draft(name: &str, now: Timestamp, edits: Vec<Edit>, message: String) -> Draft {
     let who = person(name, now);
-    let draft = Draft { edits, message: message::root_message(name), author: who.clone(), committer: who };
-    let broken = |e: String| InitError::Local(e);
-    let mut group = Group::begin(mirror, on).map_err(|e| broken(e.to_string()))?;
-    let commit = group.add(&draft, key).map_err(|e| broken(e.to_string()))?;
-    group.store(mirror).map_err(|e| broken(e.to_string()))?;
+    Draft { edits, message, author: who.clone(), committer: who }
+}
+
+fn write(mirror: &mut Mirror, branch: &RefName, key: &SigningKey, on: Option<Oid>, draft: &Draft) -> Result<Oid, InitError> {
+    let broken = |e: Unwritable| InitError::Local(chain(&e));
+    let mut group = Group::begin(mirror, on).map_err(broken)?;
+    let commit = group.add(draft, key).map_err(broken)?;
+    group.store(mirror)?;
     match mirror.push(branch, on, commit) {
         Pushed::Landed => Ok(commit),
         Pushed::Rejected { why, .. } => Err(InitError::Refused(why)),

@@ -195,6 +195,15 @@ pub fn root_message(name: &str) -> String {
     )
 }
 
+/// The message of what `drydock init --adopt` writes: every claim is above `number`, and what nodes remember of earlier ones holds nothing up (rule 26).
+pub fn adopted_message(name: &str, number: u32) -> String {
+    format!(
+        "{}\n\nWhat nodes remember of claims up to that one, and this branch has not, holds no cluster any more.\n\n{}",
+        one_line(&format!("Status branch adopted by {name}: every claim is above {number}"), MOST_SUBJECT),
+        write_trailers(&[("Outcome", Some(format!("Adopted above {number}"))), ("Schema", Some(SCHEMA.to_string()))])
+    )
+}
+
 /// The message of a claim.
 pub fn claim_message(name: &str, epoch: &drydock_model::ids::Epoch) -> String {
     let entry = drydock_model::ids::Place { epoch: epoch.clone(), seq: 0 };
@@ -355,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn the_root_and_a_claim_are_told() {
+    fn the_root_a_claim_and_an_adoption_are_told() {
         let epoch = drydock_model::ids::Epoch { number: 3, nonce: "ab12".parse().unwrap() };
         expect![[r#"
             Status branch begun by north
@@ -370,8 +379,16 @@ mod tests {
             Entry: 3.ab12/0
             Outcome: Claimed
             Schema: 1
+            ===
+            Status branch adopted by north: every claim is above 9
+
+            What nodes remember of claims up to that one, and this branch has not, holds no cluster any more.
+
+            Outcome: Adopted above 9
+            Schema: 1
         "#]]
-        .assert_eq(&format!("{}===\n{}", root_message("north"), claim_message("north", &epoch)));
+        .assert_eq(&[root_message("north"), claim_message("north", &epoch), adopted_message("north", 9)].join("===\n"));
+        assert!(parse(&adopted_message("north", 9)).is_some());
         assert!(parse(&claim_message("a\n\nSchema: 9", &epoch)).is_some_and(|t| t.schema.as_deref() == Some("1")));
     }
 }
