@@ -175,6 +175,14 @@ impl Ledger {
         }
     }
 
+    /// Numbers below `next` were given out under this claim to other clusters, and a node of one of those may be this cluster's now: what it heard then is known,
+    /// and nothing that it would refuse is begun. Once this cluster has opened an intent, its numbers are its own.
+    pub fn begin_above(&mut self, next: Seq) {
+        if self.last.is_none() {
+            self.next = self.next.max(next);
+        }
+    }
+
     /// Whether nothing is under way: no intent is open, and no node is out.
     pub fn at_rest(&self) -> bool {
         self.open.is_none() && self.out.is_none()

@@ -114,5 +114,5 @@ pub fn keeps_its_cluster(spec: &ClusterSpec, was: Option<&ClusterName>) -> Resul
     let Some(was) = was.filter(|was| **was != spec.desired.cluster) else { return Ok(()) };
     let message = format!("this file describes the cluster {was}, and would describe {} now", spec.desired.cluster);
     let problem = Diagnostic::error(Code::DuplicateCluster, &spec.path, spec.places.name.clone(), message);
-    Err(vec![problem.hint(format!("write the other cluster into a file of its own, and delete this one when {was} is no more"))])
+    Err(vec![problem.hint("a cluster that is renamed is another one: write it into a new file, and delete this one in the same change")])
 }

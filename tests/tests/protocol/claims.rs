@@ -164,6 +164,27 @@ fn rule_03_after_an_adoption_what_nodes_remember_of_lost_entries_is_no_contradic
 }
 
 #[test]
+fn rule_26_a_cluster_that_is_new_under_a_running_claim_knows_what_nodes_heard_from_the_others() {
+    let remotes = Remotes::new();
+    let north = remotes.north();
+    let first = north.claim().expect("fine");
+    // The nodes of a cluster that is renamed are those of the one before.
+    north.append("before", vec![Event::Opened(vacate("before", &first))]).expect("fine");
+    let heard = north.ledger("before").ceiling();
+    let next = Place { seq: heard.seq + 1, ..heard.clone() };
+    let of = |end: &drydock_tests::home::End| end.ledger("renamed");
+    assert_eq!((of(&north).knows(&heard), of(&north).knows(&next)), (Some(true), Some(false)), "before its first entry");
+    assert_eq!(of(&north).place_for(Step::Vacate, false), (next.seq, next.seq), "and no number is given twice");
+    north.note("renamed", "Wait/A").expect("fine");
+    assert_eq!((of(&north).knows(&heard), of(&north).knows(&next)), (Some(true), Some(false)), "and with it");
+    drop(north);
+    let north = remotes.end("north", Hand::North, "elsewhere");
+    north.claim().expect("fine");
+    assert_eq!((of(&north).knows(&heard), of(&north).knows(&next)), (Some(true), Some(false)), "also under the next claim");
+    assert_eq!(of(&north).next, 1);
+}
+
+#[test]
 fn rule_04_who_finds_a_newer_claim_stands_down_and_keeps_aside_what_it_could_not_push() {
     let remotes = Remotes::new();
     let north = remotes.north();

@@ -171,6 +171,7 @@ impl Keeper {
     fn take_up(&mut self, head: Oid, survey: &Survey, epoch: &Epoch) {
         self.clusters.clear();
         self.folders.clear();
+        self.given = 1;
         self.touched.clone_from(&survey.touched);
         for (cluster, folders) in survey.by_cluster() {
             let from = survey.touched.get(&cluster).map(|(_, good)| *good).or_else(|| survey.accepted.get(&cluster).copied());

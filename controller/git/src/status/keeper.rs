@@ -10,7 +10,7 @@ use crate::signing::{AllowedKeys, SigningKey};
 use crate::trouble::{Trouble, chain};
 use drydock_engine::ports::{Reading, StoreError, Wanted};
 use drydock_model::fact::{Fact, Gap};
-use drydock_model::ids::{ClusterName, Epoch, Revision};
+use drydock_model::ids::{ClusterName, Epoch, Revision, Seq};
 use drydock_model::ledger::{Event, Ledger, Word};
 use drydock_model::plan::Remote;
 use drydock_model::time::{Span, Stamp, Timestamp};
@@ -52,6 +52,8 @@ pub(super) struct Keeper {
     pub(super) told: BTreeSet<ClusterName>,
     /// What could not be written of clusters that had a node out.
     pub(super) unwritten: BTreeMap<ClusterName, Unwritten>,
+    /// Above all numbers that were given out under this claim, whichever cluster they were for.
+    pub(super) given: Seq,
     /// Up to where the branch has been looked at; each word is heard once.
     pub(super) classified: Option<Oid>,
     /// When a claim was first refused because there were too many.
@@ -116,6 +118,7 @@ impl Keeper {
             behind: BTreeSet::new(),
             told: BTreeSet::new(),
             unwritten: BTreeMap::new(),
+            given: 1,
             classified: None,
             waits_since: None,
             left: BTreeMap::new(),
@@ -171,9 +174,12 @@ impl Keeper {
             (Look::Confirmed, None) => Remote::Confirmed,
         };
         let ledger = match self.clusters.get(cluster).map(|t| &t.ledger) {
-            Some(Ok(ledger)) => Fact::Known { value: ledger.clone(), seen },
             Some(Err(gap)) => Fact::Unknown(gap.clone()),
-            None => Fact::Known { value: Ledger::new(claim.epoch.clone()), seen },
+            known => {
+                let mut value = known.and_then(|ledger| ledger.as_ref().ok().cloned()).unwrap_or_else(|| Ledger::new(claim.epoch.clone()));
+                value.begin_above(self.given);
+                Fact::Known { value, seen }
+            }
         };
         Reading { ledger, remote }
     }

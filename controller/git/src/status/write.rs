@@ -38,9 +38,11 @@ impl Keeper {
             (None, Some(Err(gap))) => return Err(StoreError::Local(gap.to_string())),
             (None, None) => (Ledger::new(claim.epoch), Vec::new()),
         };
+        ledger.begin_above(self.given);
         for event in &record.events {
             ledger.apply(event, record.stamp);
         }
+        self.given = self.given.max(ledger.next);
         events.extend(record.events.iter().cloned());
         let facts = Facts::new(transition(Record { events, ..record }, ledger), before);
         match self.put(facts.clone()) {
