@@ -104,7 +104,8 @@ const FENCES_ALONE: Millis = Millis::minutes(5);
 
 /// Whether fences have been all there was for long, and it is the turn of something else.
 fn stuck(eye: &Eye<'_>) -> bool {
-    const TURN: i64 = 120_000;
+    // No pace of looks has a part in common with it: one that has would always meet the same turn.
+    const TURN: i64 = 97_000;
     let quiet = eye.ledger.last_stamp.is_some_and(|last| eye.now().since(last) > FENCES_ALONE);
     quiet && eye.now().0.rem_euclid(2 * TURN) < TURN
 }

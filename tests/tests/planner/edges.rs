@@ -215,3 +215,18 @@ fn a_fence_that_never_lands_does_not_hide_what_is_waited_for() {
     }
     assert_eq!(said.into_iter().collect::<Vec<_>>(), ["Fence", "Wait/Answer/N03/our fence: Missing"]);
 }
+
+#[test]
+fn whatever_the_pace_of_looks_a_fence_has_its_turn_again_and_again() {
+    for seconds in [20, 30, 60, 90, 120, 180, 240, 300, 600, 900] {
+        let mut case = four();
+        case.ledger.last_stamp = Some(NOON);
+        case.memory(3).fence = None;
+        let fences = (0..40).filter(|_| {
+            case.pass(Millis::seconds(seconds));
+            matches!(case.decide(), Decision::Fence(_))
+        });
+        let fences = fences.count();
+        assert!((5..=35).contains(&fences), "a look each {seconds} s: {fences} of 40");
+    }
+}
