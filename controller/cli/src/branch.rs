@@ -3,6 +3,7 @@
 use crate::exit::{Exit, Failure};
 use crate::place::Place;
 use drydock_git::{Mirror, Oid, Unreadable};
+use drydock_model::ids::ClusterName;
 use drydock_spec::wire::facts::{self, Facts};
 use drydock_spec::wire::status::{self, ClusterStatus};
 use drydock_spec::wire::{FACTS_FILE, STATUS_FILE, WireError, one_line};
@@ -75,6 +76,12 @@ pub fn facts(mirror: &Mirror, tip: Oid, folder: &str) -> Result<Facts, Failure> 
             Failure::new(Exit::Found, format!("{path}: {e}"), LOOK)
         }
     })
+}
+
+/// The name of the cluster that a folder's facts are of, from the line that bears it: the rest of them, a hundred times as much, is not read.
+pub fn cluster(mirror: &Mirror, tip: Oid, folder: &str) -> Option<ClusterName> {
+    let text = read(mirror, tip, &format!("{folder}/{FACTS_FILE}"), facts::MOST_BYTES).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("cluster: "))?.trim().trim_matches(['"', '\'']).parse().ok()
 }
 
 const LOOK: &str = "look at the branch with git log; a commit that Drydock did not write may have touched it";

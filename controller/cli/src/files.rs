@@ -4,6 +4,7 @@ use crate::branch::unreadable;
 use crate::exit::{Exit, Failure};
 use drydock_git::{ChangeKind, Kind, Mirror, Oid};
 use drydock_model::desired::BitsSource;
+use drydock_model::ids::ClusterName;
 use drydock_spec::fleet::{FLEET_FILE, MISNAMED_FLEET_FILES, Seniority, is_cluster_path, keeps_its_cluster};
 use drydock_spec::{
     ClusterSpec, Code, Connection, Diagnostic, Fleet, Look, Severity, check_fleet, parse_cluster, parse_fleet, render, tree,
@@ -38,6 +39,26 @@ impl Accepted {
     /// What a file says that counts.
     pub fn of(spec: &ClusterSpec) -> Accepted {
         Accepted { desired: spec.desired.clone(), connection: spec.connection.clone() }
+    }
+}
+
+/// What was accepted from files before, as far as that is known.
+pub trait Past {
+    /// The cluster that a file described. Asked of every file.
+    fn cluster(&self, path: &str) -> Option<ClusterName>;
+    /// All of it. Asked only where that decides something.
+    fn accepted(&self, path: &str) -> Option<Accepted>;
+}
+
+/// Nothing is known.
+struct NoPast;
+
+impl Past for NoPast {
+    fn cluster(&self, _: &str) -> Option<ClusterName> {
+        None
+    }
+    fn accepted(&self, _: &str) -> Option<Accepted> {
+        None
     }
 }
 
@@ -226,6 +247,21 @@ impl Default for Desired {
     }
 }
 
+/// What two clusters claim. Told of the younger claim; how old they are is asked only where there is something to tell.
+fn clashes(clusters: &BTreeMap<String, ClusterSpec>, past: &dyn Past) -> Vec<Diagnostic> {
+    let found = check_fleet(clusters.values());
+    if found.is_empty() {
+        return found;
+    }
+    let age = |spec: &ClusterSpec| {
+        let was = past.accepted(&spec.path).filter(|was| was.desired.cluster == spec.desired.cluster);
+        Seniority::of(spec, was.as_ref().map(|was| (&was.desired, &was.connection)))
+    };
+    let mut specs: Vec<&ClusterSpec> = clusters.values().collect();
+    specs.sort_by_cached_key(|spec| age(spec));
+    check_fleet(specs)
+}
+
 /// What stands in for a `fleet.yaml` that does not count, where none was good before: enough that no cluster's file is blamed for what only that file
 /// could say. Nothing is done by it.
 pub fn stand_in() -> Fleet {
@@ -238,12 +274,12 @@ pub fn stand_in() -> Fleet {
 impl Desired {
     /// Reads and checks everything.
     pub fn check(files: Files) -> Desired {
-        Desired::check_beside(&files, &stand_in(), &|_| None)
+        Desired::check_beside(&files, &stand_in(), &NoPast)
     }
 
     /// The same, beside what is there: while `fleet.yaml` does not count `last` is in force, and what was accepted from a file before is its own, as a
     /// controller has it.
-    pub fn check_beside(files: &Files, last: &Fleet, accepted: &dyn Fn(&str) -> Option<Accepted>) -> Desired {
+    pub fn check_beside(files: &Files, last: &Fleet, past: &dyn Past) -> Desired {
         let mut desired = Desired { files: files.found.len(), ..Desired::default() };
         match files.found.get(FLEET_FILE) {
             Some(content) => match content.as_ref().map_err(|d| vec![d.clone()]).and_then(|bytes| parse_fleet(FLEET_FILE, bytes)) {
@@ -262,23 +298,17 @@ impl Desired {
             }
             None => {}
         }
-        let mut ages = BTreeMap::new();
         for (path, content) in files.found.iter().filter(|(path, _)| *path != FLEET_FILE) {
-            let was = accepted(path);
-            let keeps = |spec: ClusterSpec| keeps_its_cluster(&spec, was.as_ref().map(|was| &was.desired.cluster)).map(|()| spec);
             let read = content.as_ref().map_err(|d| vec![d.clone()]).and_then(|bytes| parse_cluster(path, bytes, &desired.fleet));
-            match read.and_then(keeps) {
+            match read.and_then(|spec| keeps_its_cluster(&spec, past.cluster(path).as_ref()).map(|()| spec)) {
                 Ok(spec) => {
                     desired.tell(path, content, spec.warnings.clone());
-                    ages.insert(path.clone(), Seniority::of(&spec, was.as_ref().map(|was| (&was.desired, &was.connection))));
                     desired.clusters.insert(path.clone(), spec);
                 }
                 Err(problems) => desired.tell(path, content, problems),
             }
         }
-        let mut specs: Vec<&ClusterSpec> = desired.clusters.values().collect();
-        specs.sort_by_key(|spec| ages.get(&spec.path));
-        for problem in check_fleet(specs) {
+        for problem in clashes(&desired.clusters, past) {
             let path = problem.file.clone();
             if let Some(content) = files.found.get(&path) {
                 desired.tell(&path, content, vec![problem]);

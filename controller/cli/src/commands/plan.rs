@@ -8,7 +8,7 @@ use crate::Context;
 use crate::args::{Form, Plan};
 use crate::branch;
 use crate::exit::{Exit, Failure};
-use crate::files::{Accepted, Desired, Files, stand_in};
+use crate::files::{Accepted, Desired, Files, Past, stand_in};
 use crate::output::Paint;
 use crate::place::{Place, text_of};
 use drydock_model::desired::Standing;
@@ -33,7 +33,7 @@ pub(super) fn run(args: &Plan, context: &mut Context) -> Result<Exit, Failure> {
     }
     let base = place.desired.map(|newest| Files::of_commit(place.fleet(), newest)).transpose()?;
     let tree_files = Files::of_folder(&tree)?;
-    let remembered = accepted(&place);
+    let remembered = Remembered(&place);
     let (before, after) = both(&remembered, base.as_ref(), &tree_files);
     if after.files == 0 {
         let what = format!("{} has no fleet.yaml and no clusters/**.yaml", tree.display());
@@ -88,36 +88,55 @@ pub(super) fn run(args: &Plan, context: &mut Context) -> Result<Exit, Failure> {
 
 /// What stands on the branch, and what stands in the tree. As for a controller, the last good `fleet.yaml` is in force while the new one does not count,
 /// and what was accepted from a file is that file's own; where the branch has no good file, what the status branch remembers of it is that.
-fn both(remembered: &BTreeMap<String, Accepted>, base: Option<&Files>, tree: &Files) -> (Desired, Desired) {
-    let of_status = |path: &str| remembered.get(path).cloned();
-    let read = |last: &Fleet| base.map(|files| Desired::check_beside(files, last, &of_status)).unwrap_or_default();
+fn both(remembered: &Remembered<'_>, base: Option<&Files>, tree: &Files) -> (Desired, Desired) {
+    let read = |last: &Fleet| base.map(|files| Desired::check_beside(files, last, remembered)).unwrap_or_default();
     let mut before = read(&stand_in());
-    let new = Desired::check_beside(tree, &before.fleet, &|_| None);
-    if !before.guided && new.guided {
-        // What the branch's fleet.yaml put in force is not known: both are read under the new one, so that nothing seems to differ that only it says.
-        let alone = std::mem::replace(&mut before, read(&new.fleet));
-        for (path, spec) in alone.clusters {
-            before.clusters.entry(path).or_insert(spec);
+    if !before.guided {
+        let new = Desired::check_beside(tree, &before.fleet, remembered);
+        if new.guided {
+            // What the branch's fleet.yaml put in force is not known: both are read under the new one, so that nothing seems to differ that only it says.
+            let alone = std::mem::replace(&mut before, read(&new.fleet));
+            for (path, spec) in alone.clusters {
+                before.clusters.entry(path).or_insert(spec);
+            }
         }
     }
-    let of_base = |path: &str| before.clusters.get(path).map(Accepted::of).or_else(|| of_status(path));
-    let after = Desired::check_beside(tree, &before.fleet, &of_base);
+    let after = Desired::check_beside(tree, &before.fleet, &Beside { before: &before, remembered });
     (before, after)
 }
 
-/// What the status branch remembers of every cluster, by file. What cannot be read of it decides nothing here.
-fn accepted(place: &Place) -> BTreeMap<String, Accepted> {
-    let Some(tip) = place.status else { return BTreeMap::new() };
-    let mirror = place.status_mirror();
-    let of = |home: &String| branch::facts(mirror, tip, home).ok().filter(|facts| folder(&facts.wanted.path) == home);
-    let facts = branch::folders(mirror, tip).unwrap_or_default().iter().filter_map(of).collect::<Vec<_>>();
-    facts.into_iter().map(|f| (f.wanted.path, Accepted { desired: f.wanted.desired, connection: f.wanted.connection })).collect()
+/// What the status branch remembers. What cannot be read of it decides nothing here.
+struct Remembered<'a>(&'a Place);
+
+impl Past for Remembered<'_> {
+    fn cluster(&self, path: &str) -> Option<ClusterName> {
+        branch::cluster(self.0.status_mirror(), self.0.status?, folder(path))
+    }
+    fn accepted(&self, path: &str) -> Option<Accepted> {
+        let facts = facts(self.0, path).ok()??;
+        (facts.wanted.path == path).then_some(Accepted { desired: facts.wanted.desired, connection: facts.wanted.connection })
+    }
+}
+
+/// What the branch says where it says something good, else what is remembered.
+struct Beside<'a> {
+    before: &'a Desired,
+    remembered: &'a Remembered<'a>,
+}
+
+impl Past for Beside<'_> {
+    fn cluster(&self, path: &str) -> Option<ClusterName> {
+        self.before.clusters.get(path).map(|spec| spec.desired.cluster.clone()).or_else(|| self.remembered.cluster(path))
+    }
+    fn accepted(&self, path: &str) -> Option<Accepted> {
+        self.before.clusters.get(path).map(Accepted::of).or_else(|| self.remembered.accepted(path))
+    }
 }
 
 fn compare(
     place: &Place,
     now: Timestamp,
-    (before, remembered): (&Desired, &BTreeMap<String, Accepted>),
+    (before, remembered): (&Desired, &Remembered<'_>),
     after: &Desired,
 ) -> (Vec<PlannedCluster>, Exit, usize) {
     let by_name = |d: &Desired| -> BTreeMap<ClusterName, ClusterSpec> {
@@ -126,9 +145,10 @@ fn compare(
     let (mut old, new) = (by_name(before), by_name(after));
     for (name, is) in &new {
         // The branch's own file does not count: in force is the last good one.
-        if let Some(was) = remembered.get(&is.path).filter(|was| was.desired.cluster == *name) {
-            let was = || ClusterSpec { desired: was.desired.clone(), connection: was.connection.clone(), ..is.clone() };
-            old.entry(name.clone()).or_insert_with(was);
+        if !old.contains_key(name)
+            && let Some(was) = remembered.accepted(&is.path).filter(|was| was.desired.cluster == *name)
+        {
+            old.insert(name.clone(), ClusterSpec { desired: was.desired, connection: was.connection, ..is.clone() });
         }
     }
     let broken: BTreeSet<&String> = after.problems.keys().filter(|p| !after.clusters.contains_key(*p)).collect();
@@ -183,7 +203,7 @@ fn refused(was: &ClusterSpec) -> PlannedCluster {
 }
 
 fn planned(place: &Place, now: Timestamp, was: Option<&ClusterSpec>, is: &ClusterSpec) -> (PlannedCluster, Exit) {
-    let read = facts(place, is);
+    let read = facts(place, &is.path);
     let desired = &is.desired;
     let mut warnings: BTreeSet<String> = is.warnings.iter().map(|w| w.message.clone()).collect();
     warnings.extend(read.as_ref().err().map(|why| format!("its facts cannot be read: {}; {}", why.what, why.todo)));
@@ -245,9 +265,9 @@ fn held(why: NoRoute) -> String {
 }
 
 /// The cluster's facts, if a controller has written some. Facts that cannot be read are no reason not to plan.
-fn facts(place: &Place, is: &ClusterSpec) -> Result<Option<Facts>, Failure> {
+fn facts(place: &Place, path: &str) -> Result<Option<Facts>, Failure> {
     let Some(tip) = place.status else { return Ok(None) };
-    let (mirror, home) = (place.status_mirror(), folder(&is.path));
+    let (mirror, home) = (place.status_mirror(), folder(path));
     match mirror.identity(tip, &format!("{home}/{FACTS_FILE}")) {
         Ok(None) => Ok(None),
         Ok(Some(_)) | Err(_) => branch::facts(mirror, tip, home).map(Some),

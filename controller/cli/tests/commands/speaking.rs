@@ -262,11 +262,22 @@ fn clock_words_go_to_one_cluster_or_to_all() {
 fn only_commits_that_are_there_can_be_accepted() {
     let world = World::with(&sample::held());
     let key = key(&world);
-    for line in [format!("accept main --reason x {key}"), format!("accept --reason x {key}")] {
-        let said = world.run(&line);
-        assert_eq!(said.exit, Exit::Usage, "{said:?}");
-        assert!(said.err.contains("REVISION, or --status COMMIT") || said.err.contains("\"main\" is no commit's id\n"), "{said:?}");
-    }
+    let refused = |line: &str| {
+        let said = world.run(&format!("accept {line}--reason x {key}"));
+        (said.exit, said.err)
+    };
+    expect![[r#"
+        (
+            (
+                Usage,
+                "drydock: \"main\" is no commit's id\n  give all 40 characters, as git log --format=%H shows them\n",
+            ),
+            (
+                Usage,
+                "drydock: nothing was named to accept\n  give a REVISION, or --status COMMIT: drydock why CLUSTER says which is waited for\n",
+            ),
+        )
+    "#]].assert_debug_eq(&(refused("main "), refused("")));
     let newest = world.commit("main", "rewritten", &[("README", "x")]);
     let said = spoken(
         &world,
