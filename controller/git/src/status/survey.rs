@@ -123,7 +123,7 @@ impl Keeper {
         for came in line::came(&self.mirror, &|commit| self.ours(commit), base, head).map_err(unread)? {
             match came {
                 Came::Joined(join, good) => {
-                    self.settle(&mut survey);
+                    self.settle(&mut survey).map_err(unread)?;
                     // What another history brings is nobody's ledger.
                     let there = self.folders_at(join).unwrap_or_default();
                     survey.everybody().into_iter().chain(there.into_values()).for_each(|cluster| survey.touch(cluster, join, good));
@@ -131,7 +131,7 @@ impl Keeper {
                 Came::Put(commit) => self.survey_one(&mut survey, commit).map_err(unread)?,
             }
         }
-        self.settle(&mut survey);
+        self.settle(&mut survey).map_err(unread)?;
         Ok(survey)
     }
 
@@ -143,7 +143,7 @@ impl Keeper {
         } else if self.ours(commit) {
             survey.entry(commit, &facts.message);
         } else {
-            self.settle(survey);
+            self.settle(survey)?;
             let touches = self.touched_by(&survey.folders, parent, commit).unwrap_or_else(|error| {
                 // What it did cannot be read: it may be anything.
                 warn!(%commit, %error, "what somebody else wrote to the status branch cannot be read");
@@ -154,19 +154,20 @@ impl Keeper {
         Ok(())
     }
 
-    /// Where the clusters of the entries since the last look have their files.
-    fn settle(&self, survey: &mut Survey) {
+    /// Where the clusters of the entries since the last look have their files. Not knowing it would make a new cluster of an old one.
+    fn settle(&self, survey: &mut Survey) -> Result<(), StoreError> {
+        if survey.newest.is_empty() {
+            return Ok(());
+        }
+        let had = survey.by_cluster();
         for (cluster, entry) in std::mem::take(&mut survey.newest) {
-            let was: Vec<String> = survey.folders.iter().filter(|(_, of)| **of == cluster).map(|(folder, _)| folder.clone()).collect();
-            match self.written_to(entry, &was) {
-                Ok(Some(folder)) => {
-                    was.iter().for_each(|old| drop(survey.folders.remove(old)));
-                    survey.folders.insert(folder, cluster);
-                }
-                Ok(None) => {}
-                Err(error) => warn!(%cluster, %entry, %error, "what a controller wrote cannot be read"),
+            let had = had.get(&cluster).map_or(&[][..], Vec::as_slice);
+            if let Some(folder) = self.written_to(entry, had).map_err(local)? {
+                had.iter().for_each(|old| drop(survey.folders.remove(old)));
+                survey.folders.insert(folder, cluster);
             }
         }
+        Ok(())
     }
 
     /// The folder that an entry wrote its facts to. Mostly one of those that its cluster had, and then a wide tree need not be compared.
