@@ -32,6 +32,8 @@ pub struct History {
     last: Option<Place>,
     stamp: Option<Timestamp>,
     open: Option<Intent>,
+    /// The intent that a person's word ended.
+    taken: Option<Intent>,
     recent: VecDeque<Past>,
     /// The node that is out by the entries.
     out: Option<NodeId>,
@@ -70,6 +72,7 @@ impl History {
             last: None,
             stamp: None,
             open: None,
+            taken: None,
             recent: VecDeque::new(),
             out: None,
             away: BTreeMap::new(),
@@ -241,6 +244,7 @@ impl History {
 
     fn cancelled(&mut self, entry: &EntryId, stamp: Stamp, found: &mut Vec<Violation>) {
         match &mut self.open {
+            None if self.taken.as_ref().and_then(Intent::cancel_entry).as_ref() == Some(entry) => {}
             Some(open) if open.cancel_entry().as_ref() != Some(entry) => {
                 found.push(broken(LawId::S14, format!("{entry} is not the Cancel of the open {}", open.entry)));
             }
@@ -251,6 +255,10 @@ impl History {
     }
 
     fn closed(&mut self, entry: &EntryId, outcome: &Outcome, heard: bool, found: &mut Vec<Violation>) {
+        if self.taken.as_ref().is_some_and(|taken| taken.entry == *entry) {
+            self.taken = None;
+            return;
+        }
         let Some(open) = self.open.take_if(|open| open.entry == *entry) else {
             return found.push(broken(LawId::S14, format!("{entry} is closed and was not open")));
         };
@@ -287,7 +295,8 @@ impl History {
                 self.known.remove(node);
             }
             Word::Gone { node, .. } => {
-                self.open.take_if(|open| open.node.name == *node);
+                // What was written of it while the branch could not be reached may stand after the word.
+                self.taken = self.open.take_if(|open| open.node.name == *node).or(self.taken.take());
                 self.out.take_if(|out| out.name == *node);
                 self.away.remove(node);
             }

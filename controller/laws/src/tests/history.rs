@@ -423,6 +423,23 @@ fn s3_every_node_that_went_out_comes_back() {
 }
 
 #[test]
+fn s14_what_was_written_without_the_branch_may_stand_after_the_word_that_its_node_is_gone() {
+    let mut tale = Tale::begin();
+    tale.open(Step::WriteRegistry, "N01");
+    let open = tale.last.clone().unwrap();
+    tale.event(Event::Word(Word::Gone { node: text("N01"), reason: "fire".to_owned() }));
+    tale.event(Event::Cancelled(open.cancel_entry().unwrap()));
+    let closed = Event::Closed { entry: open.entry, outcome: Outcome::Superseded, heard: false };
+    tale.event(closed.clone());
+    assert_eq!(tale.found(), "");
+    tale.event(closed);
+    expect![[r#"
+        S14: north/1.aa/1 is closed and was not open
+    "#]]
+    .assert_eq(&tale.found());
+}
+
+#[test]
 fn s6_another_machine_is_met_only_after_a_persons_word() {
     let mut tale = Tale::begin();
     let mut other = id("N02");
