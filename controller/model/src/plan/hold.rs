@@ -253,7 +253,9 @@ impl HoldReason {
                 "Change the desired state (release or source), or bring the node to a build that the article starts from; Drydock then goes on by itself."
                     .to_owned()
             }
-            HoldReason::DiskSpace { .. } => "Free the space; Drydock goes on by itself.".to_owned(),
+            HoldReason::DiskSpace { node, .. } => format!(
+                "Free the space; Drydock goes on by itself. From media, an attempt that was given up may have left %SystemDrive%\\$WINDOWS.~BT on {node} (gigabytes), which may be removed."
+            ),
             HoldReason::MembersDiffer { .. } => "Make spec.nodes name exactly the cluster's members.".to_owned(),
             HoldReason::GoneIsMember { node } => format!(
                 "Evict it (Remove-ClusterNode -Name {node}), then take it out of spec.nodes. If it has come back after all: drydock node retry {node} --reason TEXT."
