@@ -3,6 +3,7 @@
 use super::pushing::{accept, begun, ledger, revision};
 use drydock_git::Edit;
 use drydock_git::status::adopt;
+use drydock_model::fact::Fact;
 use drydock_model::ids::NodeName;
 use drydock_model::ledger::{Attempts, Intent, Ledger, Out};
 use drydock_model::plan::Remote;
@@ -147,4 +148,21 @@ fn rule_07_what_a_person_signed_is_no_claim_and_no_ledger() {
     let oslo = north.read("oslo").expect("fine");
     assert_eq!(oslo.remote, Remote::Touched { commit: revision(foreign) });
     assert_eq!(ledger(oslo).attempts, before.attempts);
+}
+
+#[test]
+fn rule_07_an_accepted_commit_over_a_ledger_that_cannot_be_read_is_no_ledger() {
+    let (remotes, north) = begun(&["oslo"]);
+    drop(north);
+    let facts = remotes.file(remotes.head().expect("fine"), FACTS).expect("fine");
+    // A version of Drydock to come has written an entry; somebody puts an older one in its place.
+    let put = |text: &str| vec![Edit::Put { path: FACTS.to_owned(), bytes: text.as_bytes().to_vec() }];
+    let later = facts.replace("least: 1\n", "least: 99\n");
+    remotes.put(Hand::South, put(&later), "oslo: a later entry\n\nCluster: oslo\nSchema: 99\n");
+    let foreign = remotes.put(Hand::Stranger, put(&facts), "as it was");
+    remotes.say(Hand::Ann, &accept(foreign));
+    for state in ["first", "second"] {
+        let oslo = anew(&remotes, state).read("oslo").expect("fine");
+        assert!(matches!(oslo.ledger, Fact::Unknown(_)), "{state}: {:?}", oslo.ledger);
+    }
 }

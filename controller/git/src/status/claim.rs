@@ -174,8 +174,8 @@ impl Keeper {
         self.given = 1;
         self.touched.clone_from(&survey.touched);
         for (cluster, folders) in survey.by_cluster() {
-            let from = survey.touched.get(&cluster).map(|(_, good)| *good).or_else(|| survey.accepted.get(&cluster).copied());
-            self.load(&cluster, &folders, from.unwrap_or(head), Some(epoch));
+            let from = survey.touched.get(&cluster).or_else(|| survey.accepted.get(&cluster)).map_or(head, |(_, good)| *good);
+            self.load(&cluster, &folders, from, Some(epoch));
         }
         if survey.adopted() {
             for tracked in self.clusters.values_mut() {
@@ -186,6 +186,12 @@ impl Keeper {
         }
         survey.words.iter().for_each(|said| self.hear(said));
         self.told.clear();
+        // What cannot be read cannot be written over what somebody else put there, and that must not be read in its place by the next claim.
+        for (cluster, foreign) in &survey.accepted {
+            if self.clusters.get(cluster).is_some_and(|tracked| tracked.ledger.is_err()) {
+                self.touched.insert(cluster.clone(), *foreign);
+            }
+        }
         self.share(|shared| shared.served = survey.served.iter().flatten().cloned().collect());
     }
 }

@@ -22,8 +22,8 @@ pub(super) struct Survey {
     pub(super) root: Root,
     /// Clusters that somebody else wrote to: the commit, and the last one whose tree counts.
     pub(super) touched: BTreeMap<ClusterName, (Oid, Oid)>,
-    /// Clusters of which a foreign commit was accepted and no entry was written since: where their ledger stands.
-    pub(super) accepted: BTreeMap<ClusterName, Oid>,
+    /// Clusters of which a foreign commit was accepted and no entry was written since: the commit, and where their ledger stands.
+    pub(super) accepted: BTreeMap<ClusterName, (Oid, Oid)>,
     /// Words that no entry of their cluster has taken in yet, oldest first.
     pub(super) words: Vec<Said>,
     /// Which folder is which cluster's, by what controllers wrote.
@@ -60,7 +60,7 @@ impl Survey {
 
     /// Somebody else wrote to this cluster, or to something that says it is its.
     fn touch(&mut self, cluster: ClusterName, commit: Oid, good: Oid) {
-        let good = self.accepted.remove(&cluster).unwrap_or(good);
+        let good = self.accepted.remove(&cluster).map_or(good, |(_, good)| good);
         if self.touched.len() < self.folders.len() + MOST_STRANGE || self.folders.values().any(|known| *known == cluster) {
             self.touched.entry(cluster).or_insert((commit, good));
         }
@@ -75,8 +75,7 @@ impl Survey {
     fn hear(&mut self, said: Said) {
         if let Said::AcceptStatus { commit: accepted, .. } = &said {
             let harmless = |_: &ClusterName, (commit, _): &mut (Oid, Oid)| revision(*commit) == *accepted;
-            let found: Vec<(ClusterName, Oid)> =
-                self.touched.extract_if(.., harmless).map(|(cluster, (_, good))| (cluster, good)).collect();
+            let found: Vec<_> = self.touched.extract_if(.., harmless).collect();
             self.accepted.extend(found);
         }
         if matches!(said, Said::Accept { .. }) {
