@@ -118,8 +118,10 @@ pub struct Walk {
 const CHANGES_MAX: usize = 200_000;
 /// Folders in folders: far more than people make, far less than the stack.
 const DEPTH_MAX: usize = 64;
-/// A commit without its tree is a message with trailers; a megabyte of it is an attack.
-const COMMIT_MAX: usize = 1024 * 1024;
+/// A commit without its tree is a message with trailers. One that is not read keeps everybody from looking past it, so the bound is above what servers take.
+const COMMIT_MAX: usize = 128 << 20;
+/// What anybody reads of its message.
+const MESSAGE_MAX: usize = 1 << 20;
 /// A folder of 200,000 files with long names.
 const TREE_MAX: usize = 32 << 20;
 /// Commits looked at to tell a rewritten history from a damaged mirror.
@@ -214,17 +216,18 @@ impl Mirror {
         Ok(Walk { commits, more: false })
     }
 
-    /// What a commit says beside its files.
+    /// What a commit says beside its files; of its message at most a mebibyte.
     pub fn commit(&self, id: Oid) -> Result<CommitFacts, Unreadable> {
         self.commit_header(id)?;
         let commit = self.git.find_commit(id).map_err(|error| self.broken(&error))?;
+        let message = commit.message_bytes();
         Ok(CommitFacts {
             id,
             parents: commit.parent_ids().collect(),
             tree: commit.tree_id(),
             author: Stamp::of(&commit.author()),
             committer: Stamp::of(&commit.committer()),
-            message: String::from_utf8_lossy(commit.message_bytes()).into_owned(),
+            message: String::from_utf8_lossy(&message[..message.len().min(MESSAGE_MAX)]).into_owned(),
         })
     }
 

@@ -27,6 +27,21 @@ fn kept(ledger: &Ledger) -> (Option<Intent>, Option<Out>, BTreeMap<NodeName, Att
 }
 
 #[test]
+fn rule_07_a_message_that_nobody_could_read_holds_its_cluster_and_keeps_no_claim_from_being_made() {
+    let (remotes, north) = begun(&["oslo", "rome"]);
+    let before = kept(&north.ledger("oslo"));
+    let edit = Edit::Put { path: "clusters/oslo/status.yaml".to_owned(), bytes: b"all is well\n".to_vec() };
+    let foreign = remotes.put(Hand::Stranger, vec![edit], &"ledger ".repeat(400_000));
+    let running = north.read("oslo").expect("fine");
+    assert_eq!(running.remote, Remote::Touched { commit: revision(foreign) });
+    assert_eq!(north.read("rome").expect("fine").remote, Remote::Confirmed);
+    drop(north);
+    let oslo = anew(&remotes, "second").read("oslo").expect("fine");
+    assert_eq!(oslo.remote, Remote::Touched { commit: revision(foreign) });
+    assert_eq!(kept(&ledger(oslo)), before);
+}
+
+#[test]
 fn rule_07_a_folder_that_is_given_another_name_holds_the_cluster_whose_it_was() {
     for how in ["a word of it changed", "removed and made anew"] {
         let (remotes, north) = begun(&["oslo", "rome"]);
