@@ -39,7 +39,7 @@ pub(crate) fn open(path: &Path) -> Result<Repository, Trouble> {
                 Ok(_) | Err(_) => Trouble::NotARepository(path.to_owned()),
             },
             _ if unsupported(&detail) => Trouble::Unsupported { remote: path.display().to_string(), detail },
-            _ => Trouble::from_git(&path.display().to_string(), None, error),
+            _ => Trouble::of_remote(path, error),
         }
     })
 }
@@ -62,7 +62,7 @@ enum Prepared {
 fn prepare(path: &Path, from: &Repository, name: &RefName, expected: Option<Oid>, new: Oid, wire: &dyn Wire) -> Result<Prepared, Trouble> {
     wire.request().map_err(|dropped| Trouble::Injected(dropped.0))?;
     let there = open(path)?;
-    let git = |error| Trouble::from_git(&path.display().to_string(), None, error);
+    let git = |error| Trouble::of_remote(path, error);
     let now = current(&there, name).map_err(git)?;
     if now == Some(new) {
         return Ok(Prepared::Over(Pushed::Landed));
@@ -101,7 +101,7 @@ fn land(there: &Repository, name: &RefName, expected: Option<Oid>, new: Oid, wir
         Ok(lock) => lock,
         Err(trouble) => return Pushed::NotSent(trouble),
     };
-    let git = |error| Trouble::from_git(&there.path().display().to_string(), None, error);
+    let git = |error| Trouble::of_remote(there.path(), error);
     // Under the lock nobody else changes it, also not `git pack-refs`, which moves it into packed-refs only while holding the lock.
     match current(there, name) {
         Ok(now) if now == expected => {}

@@ -236,6 +236,15 @@ impl Trouble {
         }
     }
 
+    /// Sorts an error about the files of a remote on a path: what is damaged there is not our mirror.
+    pub(crate) fn of_remote(path: &Path, source: git2::Error) -> Self {
+        let remote = path.display().to_string();
+        match Self::from_git(&remote, None, source) {
+            Self::Corrupt { detail } => Self::RemoteDamaged { remote, detail },
+            other => other,
+        }
+    }
+
     /// Sorts an error of libgit2 about a remote. `credential` names what was shown to the server, if anything.
     pub(crate) fn from_git(remote: &str, credential: Option<String>, source: git2::Error) -> Self {
         let detail = source.message().to_owned();

@@ -1,7 +1,7 @@
 //! A damaged mirror is found, moved aside and made again; what was not confirmed is carried over or named as lost.
 
 use crate::git::stage::{Stage, at, commit, main_branch, status};
-use drydock_git::{Dropped, Group, Head, Mirror, Oid, Outbox, Trouble, Unreadable, Wire};
+use drydock_git::{Dropped, Group, Head, Mirror, Oid, Outbox, Pushed, Trouble, Unreadable, Wire};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -280,4 +280,18 @@ fn with_two(mirror: &Mirror, outbox: &Outbox) -> Group {
     group.add(&draft(vec![put("clusters/oslo/status.yaml", "one")]), &key()).expect("made");
     group.add(&draft(vec![put("clusters/oslo/status.yaml", "two")]), &key()).expect("made");
     group
+}
+
+#[test]
+fn a_damaged_repository_on_a_path_is_not_called_our_mirror_when_it_is_pushed_to() {
+    let stage = Stage::new();
+    let mut mirror = stage.mirror("state");
+    let first = commit(&mirror, None, "a", "x");
+    assert!(matches!(mirror.push(&status(), None, first), Pushed::Landed));
+    mirror.fetch(&[status()]).expect("fetched");
+    let next = commit(&mirror, Some(first), "a", "y");
+    fs::write(stage.remote().join(status().full()), "garbage\n").expect("written");
+    let pushed = mirror.push(&status(), Some(first), next);
+    let Pushed::NotSent(trouble) = pushed else { panic!("{pushed:?}") };
+    assert!(matches!(trouble, Trouble::RemoteDamaged { .. }), "{trouble:?}");
 }
