@@ -12,7 +12,7 @@ use drydock_model::desired::{Build, Desired};
 use drydock_model::ids::{BootId, ClusterName, Epoch, NodeId, Place, Revision};
 use drydock_model::ledger::{Event, Ledger, Word};
 use drydock_model::observed::{
-    Boot, Commit, CommitPhase, Consumed, Marker, MarkerState, Memory, Phase, Setup, Worker, WorkerFailure, WorkerState,
+    Boot, Commit, CommitPhase, Consumed, Hindrance, Marker, MarkerState, Memory, Phase, Setup, Worker, WorkerFailure, WorkerState,
 };
 use drydock_model::order::{Act, Order, Work};
 use drydock_model::plan::{Decision, HoldReason, Remote, Situation};
@@ -241,6 +241,11 @@ impl Model {
                     && let [order] = orders.as_slice()
                 {
                     self.push(ways, world, format!("{what} lies about"), true, |w, _| w.flight.push(order.clone()));
+                    if order.step_of() == Some(Step::Restart) {
+                        self.push(ways, world, format!("{what} commits, and the restart is not borne"), true, |w, broken| {
+                            self.comes(w, order, false, broken);
+                        });
+                    }
                     self.push(ways, world, format!("{what} comes, and once more"), true, |w, broken| {
                         w.flight.push(order.clone());
                         self.arrives(w, order, broken);
@@ -273,9 +278,10 @@ impl Model {
         match why {
             HoldReason::NodeReplaced { node } | HoldReason::NodeFailed { node, .. } => retry(w, node),
             HoldReason::TooManyFailed { nodes } => nodes.iter().for_each(|node| retry(w, node)),
-            HoldReason::PersonHasNode { node: who } => {
+            HoldReason::PersonHasNode { node: who, committed } => {
                 let i = (0..NODES).find(|i| node(i + 1) == *who).unwrap_or(0);
-                w.nodes[i].paused = false;
+                w.nodes[i].paused = *committed;
+                w.stale |= *committed;
             }
             HoldReason::LedgerRewound { .. } | HoldReason::OtherClaim { .. } => {
                 claim(w);
@@ -392,6 +398,11 @@ impl Model {
 
     /// An order comes to its node, which performs it or does not.
     fn arrives(&self, w: &mut World, order: &Order, broken: &mut Vec<String>) {
+        self.comes(w, order, true, broken);
+    }
+
+    /// The same; what commits goes down for it only where the quorum bears that.
+    fn comes(&self, w: &mut World, order: &Order, borne: bool, broken: &mut Vec<String>) {
         let i = self.index(&order.node);
         let n = &w.nodes[i];
         if !n.on {
@@ -422,12 +433,12 @@ impl Model {
                 if order.node.machine != self.id(i, w.nodes[i].machine).machine {
                     broken.push(format!("S6: {order} on another machine"));
                 }
-                self.works(w, i, &work, &order.entry.place, broken);
+                self.works(w, i, &work, &order.entry.place, borne, broken);
             }
         }
     }
 
-    fn works(&self, w: &mut World, i: usize, work: &Work, place: &Place, broken: &mut Vec<String>) {
+    fn works(&self, w: &mut World, i: usize, work: &Work, place: &Place, borne: bool, broken: &mut Vec<String>) {
         let away = |w: &World| (0..NODES).find(|j| *j != i && (!w.nodes[*j].on || w.nodes[*j].paused));
         let found = w.nodes[i].memory.commit.as_ref().is_some_and(|c| c.target == work.target && c.attempt == work.attempt);
         let endangers = match work.step {
@@ -442,7 +453,11 @@ impl Model {
             broken.push(format!("S2: Vacate of N{i} while copies are out of date"));
         }
         let goes_on = matches!(work.step, Step::Install | Step::Reboot | Step::Restart);
-        if goes_on && !w.nodes[i].paused && !found {
+        let waits = w.nodes[i].committed && !w.nodes[i].upgraded;
+        if work.step == Step::Return && w.nodes[i].paused && waits {
+            broken.push(format!("S1: N{i} is put back into service, and its next restart upgrades it"));
+        }
+        if goes_on && !w.nodes[i].paused {
             broken.push(format!("S1: {} of N{i} in service", work.step));
         }
         let machine = w.nodes[i].machine;
@@ -497,14 +512,18 @@ impl Model {
                     n.memory.commit = Some(Commit {
                         target: work.target,
                         attempt: work.attempt,
-                        phase: CommitPhase::Restarting,
+                        phase: if borne { CommitPhase::Restarting } else { CommitPhase::Committed },
                         boot: self.boot.clone(),
                     });
                     if !w.done.insert(key(true)) {
                         broken.push(format!("S5: N{i} is committed twice in attempt {}", work.attempt));
                     }
                 }
-                goes_down(w, i);
+                if borne {
+                    goes_down(w, i);
+                } else {
+                    phase(&mut w.nodes[i], Phase::Unmet(Hindrance::Quorum));
+                }
             }
             // Nothing is ordered to settle.
             Step::Settle => {}

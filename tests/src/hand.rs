@@ -216,6 +216,12 @@ impl Hand {
         assert!(self.lab.plan(planned).is_some());
     }
 
+    /// A fault strikes a node now, and lasts for this long.
+    pub fn strike_for(&mut self, fault: Fault, node: usize, lasting: Millis) {
+        let planned = Planned::now(fault, self.cluster.clone(), Some(crate::sim::node(node)));
+        assert!(self.lab.plan(Planned { lasting: Some(lasting), ..planned }).is_some());
+    }
+
     /// How often something happened to a node.
     pub fn count(&self, node: usize, word: &'static str) -> usize {
         self.lab.truth().counts(&self.cluster).get(&(crate::sim::node(node), word)).copied().unwrap_or(0)

@@ -99,8 +99,8 @@ impl Judge {
                     Did::WroteRegistry => EffectKind::WriteRegistry,
                     Did::ChangedBuild { .. } | Did::RolledBack { .. } => continue,
                 };
-                if kind == EffectKind::Suspend {
-                    // S1 by the truth: nobody else was away when the node was taken.
+                if matches!(kind, EffectKind::Suspend | EffectKind::Commit { .. }) {
+                    // S1 by the truth: nobody else was away when the node was taken, or its upgrade committed.
                     let others = lab.nodes(&entry.cluster).into_iter().filter(|n| *n != effect.node.name);
                     let away = others.filter(|n| truth.out_at(&entry.cluster, n, effect.at) == Some(true)).collect::<Vec<_>>();
                     if !away.is_empty() {

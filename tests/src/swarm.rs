@@ -361,8 +361,9 @@ impl Run {
             }
             HoldReason::NodeReplaced { node } => self.retry(node),
             HoldReason::TooManyFailed { nodes } => nodes.clone().iter().for_each(|node| self.retry(node)),
-            HoldReason::PersonHasNode { node } => {
-                let planned = Planned::now(Fault::PersonResumes, self.cluster.clone(), Some(node.clone()));
+            HoldReason::PersonHasNode { node, committed } => {
+                let fault = if *committed { Fault::PersonPauses } else { Fault::PersonResumes };
+                let planned = Planned::now(fault, self.cluster.clone(), Some(node.clone()));
                 let (Some(_) | None) = self.sim.with(|lab| lab.plan(planned));
             }
             HoldReason::LedgerRewound { .. } | HoldReason::OtherClaim { .. } => self.adopt(),

@@ -5,8 +5,8 @@
 //! beginning; a replaced machine goes through it), roles and capacity, signatures, the moments inside a script (a script is performed whole or not at
 //! all), more than two orders in flight, and numbers (entries, claims and boots are renamed so that equal situations are one state). Faults are bounded:
 //! each run says how many. A controller that sleeps before it writes, an order that lies about or comes twice (which is what a controller does that sleeps
-//! before it sends), another controller's claim, a lost entry, a lost branch, a crash, a rollback, a forgotten memory, a replaced machine, a failed worker
-//! and a person's pause or resume are the faults; persons heed holds as the holds say.
+//! before it sends), a commit whose restart the quorum does not bear, another controller's claim, a lost entry, a lost branch, a crash, a rollback, a
+//! forgotten memory, a replaced machine, a failed worker and a person's pause or resume are the faults; persons heed holds as the holds say.
 //!
 //! `DRYDOCK_MODEL_FAULTS=N` runs the run with both guards at N faults and not the usual ones.
 

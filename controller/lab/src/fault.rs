@@ -87,6 +87,8 @@ faults! {
     Gaps = "partial-view", false;
     /// The cluster refuses to suspend the node, once.
     SuspendRefused = "suspend-refused", true;
+    /// What scripts on the node ask of its cluster is not answered for a while; what is asked from outside is.
+    QuestionsFail = "questions-fail-for-a-while", true;
 }
 
 /// A name that is no fault.

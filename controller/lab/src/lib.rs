@@ -24,7 +24,7 @@ pub use durations::Durations;
 pub use effect::{Cause, Did, Effect};
 pub use fault::{Fault, FaultError, Planned};
 pub use lab::Lab;
-pub use node::admit::{Admission, LocalView, State, admit};
+pub use node::admit::{Admission, LocalView, State, admit, still};
 pub use node::rules::{Rule, Rules};
 pub use truth::{Catastrophe, Truth, What};
 

@@ -12,6 +12,9 @@ use drydock_model::step::Step;
 /// Exempt: bringing back a node that is already out.
 pub(crate) fn s1(case: &Case<'_>) -> Found {
     let mut found = Found::new();
+    for doing in case.doing.iter().filter(|d| d.step == Step::Restart && d.weight == Weight::Back) {
+        restarted_in_service(case, doing, &mut found);
+    }
     for doing in case.doing.iter().filter(|d| d.endangers()) {
         others_up(case, doing, &mut found);
         match doing.weight {
@@ -83,6 +86,18 @@ fn is_out(case: &Case<'_>, doing: &Doing<'_>, found: &mut Found) {
     let ours = marker.is_some_and(|m| m.state == MarkerState::Suspended && m.vacate.compare(&out.vacate).is_some());
     if !ours {
         found.push(format!("{} carries no marker of ours at its {}", doing.node.name, doing.step));
+    }
+}
+
+/// A committed node that a person has put back into service is out no more: it is not restarted under what runs there.
+fn restarted_in_service(case: &Case<'_>, doing: &Doing<'_>, found: &mut Found) {
+    if let Ok(side) = &case.side
+        && side.all_see(&doing.node.name, |m| m.state == MemberState::Up)
+    {
+        found.push(format!("{} is Up at its {}", doing.node.name, doing.step));
+    }
+    if doing.order().is_some_and(|order| !matches!(order.expect.marker, MarkerExpected::Ours(_))) {
+        found.push(format!("the order for {} does not make the node check that it is still out by us", doing.name()));
     }
 }
 

@@ -264,7 +264,7 @@ impl History {
         };
         let never = match outcome {
             Outcome::Abandoned(Abandoned::SpecChanged | Abandoned::GuardFailed | Abandoned::Suspended | Abandoned::WindowClosed)
-            | Outcome::Failed(Failure::PlatformRefused) => true,
+            | Outcome::Failed(Failure::PlatformRefused | Failure::Hindered { .. }) => true,
             Outcome::Done | Outcome::Failed(_) | Outcome::Superseded | Outcome::Inherited => false,
         };
         if let Some(past) = self.recent.iter_mut().find(|past| past.intent.entry == *entry) {

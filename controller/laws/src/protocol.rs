@@ -5,7 +5,7 @@ use crate::case::{Case, Doing, Form, Weight};
 use crate::evidence;
 use drydock_model::ids::EntryId;
 use drydock_model::ledger::{AGAIN, BLOCK, Failure, Intent, Ledger, Outcome, RETURN};
-use drydock_model::observed::{MemberState, Phase};
+use drydock_model::observed::{Hindrance, MemberState, Phase};
 use drydock_model::order::{Act, Order};
 use drydock_model::plan::{Decision, Remote};
 use drydock_model::step::Step;
@@ -139,6 +139,20 @@ fn closes(case: &Case<'_>, ledger: &Ledger, open: &Intent, outcome: &Outcome, he
                 found.push(format!("{step} of {name} would be closed as refused by the platform, which {name} does not show"));
             }
             ends_being_out(case, open, heard, found);
+        }
+        Outcome::Failed(Failure::Hindered { by } | Failure::NotRestarted { by }) => {
+            let shown = match consumed.map(|c| c.phase) {
+                Some(Phase::Unmet(shown)) => Some(shown),
+                Some(Phase::PlatformRefused) => Some(Hindrance::Platform),
+                Some(Phase::Recorded | Phase::Started | Phase::Ended) | None => None,
+            };
+            if shown != Some(*by) {
+                found.push(format!("{step} of {name} would be closed as hindered ({by}), which {name} does not show"));
+            }
+            let committed = case.commit(name, open.target, open.attempt).is_some();
+            if committed && matches!(outcome, Outcome::Failed(Failure::Hindered { .. })) {
+                found.push(format!("{step} of {name} would be closed as never begun, and {name} has committed it"));
+            }
         }
         Outcome::Inherited if open.entry.place.epoch == ledger.epoch => {
             found.push(format!("{step} of {name} is our own and would be closed as inherited"));

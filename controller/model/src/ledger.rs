@@ -482,6 +482,13 @@ impl Ledger {
                 attempts.number = attempts.number.saturating_add(1);
                 attempts.entries.clear();
             }
+            // What was staged stays of use as long as the step has entries left.
+            Step::Restart if matches!(why, Failure::Hindered { .. }) => {
+                if attempts.entries.get(&Step::Restart).is_some_and(|entries| *entries >= Step::Restart.row().entries) {
+                    attempts.number = attempts.number.saturating_add(1);
+                    attempts.entries.clear();
+                }
+            }
             Step::Restart if matches!(why, Failure::RolledBack | Failure::PlatformRefused) => {
                 attempts.number = attempts.number.saturating_add(1);
                 attempts.entries.clear();

@@ -121,6 +121,50 @@ pub enum Phase {
     Ended,
     /// The platform refused the act, and nothing changed.
     PlatformRefused,
+    /// Its detached work asked once more for what was expected, and ended where the answer was no.
+    Unmet(Hindrance),
+}
+
+/// What no longer held when detached work asked once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Hindrance {
+    /// A Cancel, a Return or a newer order ended it.
+    Told,
+    /// A person's stop mark.
+    StopMark,
+    /// The node is in service, or another one's marker is on it.
+    Marker,
+    /// Another member is not Up.
+    NotUp,
+    /// The cluster service does not run.
+    NoView,
+    /// Storage is not as expected.
+    Storage,
+    /// It runs another build.
+    OtherBuild,
+    /// The cluster would lose quorum.
+    Quorum,
+    /// It had no time left.
+    TooLate,
+    /// Windows refused a part of it.
+    Platform,
+}
+
+impl fmt::Display for Hindrance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Hindrance::Told => "it was told to stop",
+            Hindrance::StopMark => "a stop mark is on the node",
+            Hindrance::Marker => "the node is in service, or not out by us",
+            Hindrance::NotUp => "another node is not Up",
+            Hindrance::NoView => "the cluster service does not answer",
+            Hindrance::Storage => "the storage is not as it must be",
+            Hindrance::OtherBuild => "the node runs another build",
+            Hindrance::Quorum => "quorum would be lost, or it is not known whether",
+            Hindrance::TooLate => "its time was over",
+            Hindrance::Platform => "Windows refused it",
+        })
+    }
 }
 
 /// Who took a node out.

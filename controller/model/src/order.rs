@@ -250,6 +250,8 @@ pub enum Unmet {
     OtherWorker,
     /// The commit of this attempt was made before, and the node has restarted since.
     CommitSpent,
+    /// An upgrade was committed in this boot: only its restart leads on.
+    Committed,
     /// Another order holds the node's mutex.
     Busy,
 }
@@ -275,6 +277,7 @@ impl Unmet {
             Unmet::NotStaged => "NotStaged",
             Unmet::OtherWorker => "OtherWorker",
             Unmet::CommitSpent => "CommitSpent",
+            Unmet::Committed => "Committed",
             Unmet::Busy => "Busy",
         }
     }
@@ -300,6 +303,7 @@ impl fmt::Display for Unmet {
             Unmet::NotStaged => f.write_str("nothing is staged for this attempt"),
             Unmet::OtherWorker => f.write_str("another worker is at work"),
             Unmet::CommitSpent => f.write_str("the commit of this attempt was made in an earlier boot"),
+            Unmet::Committed => f.write_str("an upgrade was committed in this boot, and only its restart leads on"),
             Unmet::Busy => f.write_str("another order is at work on the node"),
         }
     }

@@ -166,7 +166,7 @@ fn prepared(eye: &Eye<'_>, name: &NodeName) -> Result<(), No> {
 fn persons_pause(eye: &Eye<'_>, name: &NodeName) -> Result<(), No> {
     use drydock_model::observed::MemberState;
     match eye.member(name)?.state {
-        MemberState::Paused => Err(HoldReason::PersonHasNode { node: name.clone() }.into()),
+        MemberState::Paused => Err(HoldReason::PersonHasNode { node: name.clone(), committed: false }.into()),
         MemberState::Up | MemberState::Down | MemberState::Joining | MemberState::Unknown => Ok(()),
     }
 }

@@ -4,11 +4,11 @@ use crate::begin;
 use crate::close;
 use crate::eye::{Eye, No, Registry};
 use crate::storage::settled;
-use crate::way::{self, running, soon};
+use crate::way::{self, Whose, running, soon};
 use drydock_model::desired::Standing;
-use drydock_model::ids::Place;
-use drydock_model::ledger::{Abandoned, Failure, Intent, Outcome};
-use drydock_model::observed::{ClusterService, DrainStatus, MarkerState, MemberState, Memory, Phase, WorkerState};
+use drydock_model::ids::{NodeName, Place};
+use drydock_model::ledger::{Abandoned, Failure, Intent, Out, Outcome};
+use drydock_model::observed::{ClusterService, CommitPhase, DrainStatus, Hindrance, MarkerState, MemberState, Memory, Phase, WorkerState};
 use drydock_model::order::{Expect, MarkerExpected, Order, StorageExpected};
 use drydock_model::plan::{Decision, HoldReason, Recheck, Remote, WaitingOn};
 use drydock_model::step::{Purpose, Step};
@@ -17,6 +17,9 @@ use std::cmp::Ordering;
 
 /// How long after an act was started its first effect must be seen; longer than the slowest of them shows itself, shorter than a person's patience.
 const EFFECT: Millis = Millis::minutes(10);
+
+/// The same for a Restart: its node may take 15 minutes until it commits and waits ten for the quorum afterwards, and it was opened before it was heard.
+const RESTARTED: Millis = Millis::minutes(40);
 
 /// How long an order may be refused again and again, for a reason that no guard here sees, before its attempt counts as failed.
 const IGNORED: Millis = Millis::minutes(30);
@@ -102,16 +105,31 @@ fn begin(eye: &Eye<'_>, intent: &Intent) -> Decision {
     if intent.cancelled.is_some() || barred {
         return give_up(eye, intent, barred);
     }
+    let forward = beyond(eye, intent);
     let unwanted = match (intent.step, &eye.ledger.out) {
         (Step::Vacate | Step::WriteRegistry, _) if intent.target != eye.s.desired.target || !eye.s.desired.nodes.contains(name) => {
             Some(Abandoned::SpecChanged)
         }
         (Step::Vacate | Step::WriteRegistry, _) => eye.stopped().is_err().then_some(Abandoned::Suspended),
         (Step::Reboot | Step::Install, Some(out)) => way::wants_back(eye, out),
-        (Step::Restart, Some(out)) if !beyond(eye, intent) => way::wants_back(eye, out),
+        (Step::Restart, Some(out)) if !forward => way::wants_back(eye, out),
         (Step::Reboot | Step::Install | Step::Restart | Step::Return | Step::Settle, _) => None,
     };
-    let back = intent.step == Step::Return || intent.step == Step::Restart && beyond(eye, intent);
+    match (intent.step, &eye.ledger.out) {
+        // Committed since: back means forward, and the node refuses to be resumed (rule 18).
+        (Step::Return, Some(out)) if forward && whose(eye, out) == Some(Whose::Ours) => {
+            return close(eye.ledger, Outcome::Superseded, heard(eye, intent));
+        }
+        // A person has taken it over and put it back into service: its Return closes at the first look.
+        (Step::Restart, Some(out)) if forward && whose(eye, out) == Some(Whose::Persons) && up(eye, name) => {
+            return close(eye.ledger, Outcome::Superseded, heard(eye, intent));
+        }
+        (
+            Step::WriteRegistry | Step::Vacate | Step::Reboot | Step::Install | Step::Restart | Step::Return | Step::Settle,
+            Some(_) | None,
+        ) => {}
+    }
+    let back = intent.step == Step::Return || intent.step == Step::Restart && forward;
     if back && let Err(why) = kept(eye, intent) {
         return soon(why);
     }
@@ -183,6 +201,14 @@ fn heard(eye: &Eye<'_>, intent: &Intent) -> bool {
         })
 }
 
+fn whose(eye: &Eye<'_>, out: &Out) -> Option<Whose> {
+    eye.node(&out.node.name).memory.known().map(|memory| way::whose(eye, memory, out))
+}
+
+fn up(eye: &Eye<'_>, name: &NodeName) -> bool {
+    eye.member(name).is_ok_and(|m| m.state == MemberState::Up)
+}
+
 fn beyond(eye: &Eye<'_>, intent: &Intent) -> bool {
     let name = &intent.node.name;
     eye.node(name).memory.known().is_some_and(|m| way::beyond(eye, name, m).is_some())
@@ -213,6 +239,10 @@ fn guards(eye: &Eye<'_>, intent: &Intent) -> Result<Expect, No> {
             Ok(Expect::NOTHING)
         }
         (Step::Restart, Some(out)) if beyond(eye, intent) => {
+            if whose(eye, out) == Some(Whose::Persons) {
+                return Err(HoldReason::PersonHasNode { node: name.clone(), committed: false }.into());
+            }
+            way::out_of_service(eye, name)?;
             begin::quorum(eye, name)?;
             Ok(way::expectations(Step::Restart, out, true))
         }
@@ -257,9 +287,26 @@ fn watch(eye: &Eye<'_>, intent: &Intent, percent: Option<u8>) -> Decision {
         Step::Vacate if unwanted => close(eye.ledger, Outcome::Failed(Failure::Cancelled), true),
         Step::Vacate if late => close(eye.ledger, Outcome::Failed(Failure::TimedOut), true),
         Step::Restart | Step::Reboot if late => Decision::Hold(HoldReason::StepOverdue { node: name.clone(), step: intent.step }),
-        Step::WriteRegistry | Step::Vacate | Step::Install | Step::Reboot | Step::Restart | Step::Return | Step::Settle => {
+        Step::Restart => hindered(eye, intent).unwrap_or_else(|| running(name, Step::Restart, None)),
+        Step::WriteRegistry | Step::Vacate | Step::Install | Step::Reboot | Step::Return | Step::Settle => {
             running(name, intent.step, percent)
         }
+    }
+}
+
+/// What the task of a Restart waits for, as far as it is seen from here: before its commit for all that it needs, after it for the quorum (L3).
+fn hindered(eye: &Eye<'_>, intent: &Intent) -> Option<Decision> {
+    let name = &intent.node.name;
+    let facts = eye.node(name);
+    if facts.boot.known().map(|b| &b.id) != intent.boot.as_ref() {
+        return None;
+    }
+    match facts.memory.known()?.commit.as_ref().filter(|c| c.target == intent.target && c.attempt == intent.attempt) {
+        None => way::carry_on(eye, name, Step::Restart).err(),
+        Some(commit) => match commit.phase {
+            CommitPhase::Committed => begin::quorum(eye, name).err().map(soon),
+            CommitPhase::Committing | CommitPhase::Restarting => None,
+        },
     }
 }
 
@@ -292,7 +339,11 @@ fn consumed(memory: &Memory, intent: &Intent) -> Option<Phase> {
 
 /// Consumed, and nothing seen of it yet.
 fn no_effect_yet(eye: &Eye<'_>, intent: &Intent) -> Verdict {
-    if eye.age(intent.opened) > EFFECT { Verdict::Failed(Failure::NoEffect) } else { Verdict::Running(None) }
+    let patience = match intent.step {
+        Step::Restart => RESTARTED,
+        Step::WriteRegistry | Step::Vacate | Step::Reboot | Step::Install | Step::Return | Step::Settle => EFFECT,
+    };
+    if eye.age(intent.opened) > patience { Verdict::Failed(Failure::NoEffect) } else { Verdict::Running(None) }
 }
 
 fn write_registry(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Verdict, Decision> {
@@ -300,6 +351,7 @@ fn write_registry(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Ver
         (Registry::AwaitsRestart | Registry::Effective, _) => Ok(Verdict::Done),
         (Registry::Wrong, None) => Ok(Verdict::Untouched),
         (Registry::Wrong, Some(Phase::PlatformRefused)) => Ok(Verdict::Failed(Failure::PlatformRefused)),
+        (Registry::Wrong, Some(Phase::Unmet(by))) => Ok(Verdict::Failed(Failure::Hindered { by })),
         (Registry::Wrong, Some(Phase::Recorded | Phase::Started | Phase::Ended)) => Ok(no_effect_yet(eye, intent)),
     }
 }
@@ -309,10 +361,11 @@ fn vacate(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Verdict, De
     let phase = match consumed(memory, intent) {
         // Paused, and it does not remember by whom: perhaps by us, before its memory was taken back (rules 17 and 26).
         None if eye.member(name).is_ok_and(|m| m.state == MemberState::Paused) => {
-            return Err(Decision::Hold(HoldReason::PersonHasNode { node: name.clone() }));
+            return Err(Decision::Hold(HoldReason::PersonHasNode { node: name.clone(), committed: false }));
         }
         None => return Ok(Verdict::Untouched),
         Some(Phase::PlatformRefused) => return Ok(Verdict::Failed(Failure::PlatformRefused)),
+        Some(Phase::Unmet(by)) => return Ok(Verdict::Failed(Failure::Hindered { by })),
         Some(phase @ (Phase::Recorded | Phase::Started | Phase::Ended)) => phase,
     };
     let member = eye.member(name).map_err(soon)?;
@@ -327,7 +380,7 @@ fn vacate(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Verdict, De
         // Somebody resumed it, or paused it under our hands (rule 17). A resumed one is simply not out any more.
         (None, MemberState::Up) if settled_by_now => Ok(Verdict::Failed(Failure::NoEffect)),
         (None | Some(MarkerState::Suspending), MemberState::Paused) if settled_by_now => {
-            Err(Decision::Hold(HoldReason::PersonHasNode { node: name.clone() }))
+            Err(Decision::Hold(HoldReason::PersonHasNode { node: name.clone(), committed: false }))
         }
         (Some(MarkerState::Suspending | MarkerState::Suspended) | None, _) => Ok(Verdict::Running(None)),
     }
@@ -380,6 +433,7 @@ fn install(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Verdict, D
             None if intent.boot.is_some() && boot.is_some() && intent.boot.as_ref() != boot => Verdict::Failed(Failure::WorkerDied),
             None => Verdict::Untouched,
             Some(Phase::PlatformRefused) => Verdict::Failed(Failure::PlatformRefused),
+            Some(Phase::Unmet(by)) => Verdict::Failed(Failure::Hindered { by }),
             Some(Phase::Recorded | Phase::Started | Phase::Ended) if eye.age(intent.opened) > EFFECT => {
                 Verdict::Failed(Failure::WorkerDied)
             }
@@ -424,7 +478,11 @@ fn restart(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Verdict, D
         (None, None) if restarted && !setup.running && eye.age(intent.opened) > EFFECT => Ok(Verdict::Failed(Failure::RolledBack)),
         (None, None) if restarted => Ok(Verdict::Running(None)),
         (Some(_) | None, None) => Ok(Verdict::Untouched),
-        (Some(_) | None, Some(Phase::PlatformRefused)) => Ok(Verdict::Failed(Failure::PlatformRefused)),
+        (None, Some(Phase::PlatformRefused)) => Ok(Verdict::Failed(Failure::PlatformRefused)),
+        (None, Some(Phase::Unmet(by))) => Ok(Verdict::Failed(Failure::Hindered { by })),
+        // What is committed stays so, under the number that it has.
+        (Some(_), Some(Phase::PlatformRefused)) => Ok(Verdict::Failed(Failure::NotRestarted { by: Hindrance::Platform })),
+        (Some(_), Some(Phase::Unmet(by))) => Ok(Verdict::Failed(Failure::NotRestarted { by })),
         (Some(_) | None, Some(Phase::Recorded | Phase::Started | Phase::Ended)) => Ok(no_effect_yet(eye, intent)),
     }
 }
@@ -443,6 +501,7 @@ fn returned(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Verdict, 
             gap: drydock_model::fact::Gap::ClusterServiceStopped,
         })),
         (_, Some(Phase::PlatformRefused)) => Ok(Verdict::Failed(Failure::PlatformRefused)),
+        (_, Some(Phase::Unmet(by))) => Ok(Verdict::Failed(Failure::Hindered { by })),
         (_, Some(Phase::Recorded | Phase::Started | Phase::Ended)) => Ok(no_effect_yet(eye, intent)),
     }
 }
@@ -457,7 +516,7 @@ fn settle(eye: &Eye<'_>, intent: &Intent) -> Result<Verdict, Decision> {
     let name = &intent.node.name;
     // Nobody is out by us: while a person keeps a node paused nothing heals, and the pause is what is to be named (L3).
     if let Some(paused) = eye.named().find(|n| eye.member(n).is_ok_and(|m| m.state == MemberState::Paused)) {
-        return Err(Decision::Hold(HoldReason::PersonHasNode { node: paused.clone() }));
+        return Err(Decision::Hold(HoldReason::PersonHasNode { node: paused.clone(), committed: false }));
     }
     let storage = eye.storage().map_err(|on| Decision::Wait(on, Recheck::Usual))?;
     let late = eye.age(intent.opened) > eye.s.desired.budget(Step::Settle);

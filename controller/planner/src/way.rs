@@ -41,23 +41,26 @@ fn next(eye: &Eye<'_>, out: &Out) -> Result<Decision, Decision> {
     match whose(eye, memory, out) {
         Whose::Ours => {}
         // A person resumed it: there is nothing left to bring back, and the Return closes at the first look.
-        Whose::Persons if eye.member(name).is_ok_and(|m| m.state == MemberState::Up) => return open(eye, Step::Return, out, false),
-        Whose::Persons => return Err(Decision::Hold(HoldReason::PersonHasNode { node: name.clone() })),
+        Whose::Persons if eye.member(name).is_ok_and(|m| m.state == MemberState::Up) => return open(eye, Step::Return, out),
+        Whose::Persons => return Err(Decision::Hold(HoldReason::PersonHasNode { node: name.clone(), committed: false })),
     }
     if let Some(commit) = beyond(eye, name, memory) {
-        return if commit.boot == boot.id {
-            open(eye, Step::Restart, out, true)
-        } else {
+        if commit.boot != boot.id {
             // Setup goes on by itself through its restarts.
-            Err(running(name, Step::Restart, None))
-        };
+            return Err(running(name, Step::Restart, None));
+        }
+        out_of_service(eye, name).map_err(Decision::Hold)?;
+        begin::quorum(eye, name).map_err(soon)?;
+        // Only the order of the attempt that was committed is known there, whatever is asked for by now.
+        let again = eye.intent(Step::Restart, out.purpose, &out.node, true);
+        return bounded(eye, Intent { target: commit.target, attempt: commit.attempt, ..again });
     }
     // A Return ends a worker that still lives before it resumes the node.
     if wants_back(eye, out).is_some() {
-        return open(eye, Step::Return, out, false);
+        return open(eye, Step::Return, out);
     }
     if let Err(on) = eye.confirmed() {
-        return if without_git_too_long(eye) { open(eye, Step::Return, out, false) } else { Err(soon(on)) };
+        return if without_git_too_long(eye) { open(eye, Step::Return, out) } else { Err(soon(on)) };
     }
     if setup.running {
         return Err(Decision::Wait(WaitingOn::Servicing { node: name.clone() }, Recheck::Usual));
@@ -77,15 +80,15 @@ fn next(eye: &Eye<'_>, out: &Out) -> Result<Decision, Decision> {
         Purpose::Upgrade => Step::Install,
     };
     match step {
-        Step::Return => open(eye, Step::Return, out, false),
+        Step::Return => open(eye, Step::Return, out),
         Step::Install => {
             carry_on(eye, name, Step::Install)?;
             backed_off(eye, out)?;
-            open(eye, Step::Install, out, false)
+            open(eye, Step::Install, out)
         }
         Step::Reboot | Step::Restart => {
             carry_on(eye, name, step)?;
-            open(eye, step, out, false)
+            open(eye, step, out)
         }
         Step::WriteRegistry | Step::Vacate | Step::Settle => unreachable!("not a step of a node that is out"),
     }
@@ -122,25 +125,29 @@ pub(crate) fn without_git_too_long(eye: &Eye<'_>) -> bool {
     eye.ledger.since.as_ref().is_some_and(|(state, since)| waits(state) && eye.age(*since) >= GRACE_WITHOUT_GIT)
 }
 
-/// Opens a step, unless it was opened as often as its row allows.
-fn open(eye: &Eye<'_>, step: Step, out: &Out, again: bool) -> Result<Decision, Decision> {
-    let intent = eye.intent(step, out.purpose, &out.node, again);
-    let entries = eye.ledger.attempts_of(&out.node, eye.s.desired.target).entries.get(&step).copied().unwrap_or(0);
+fn open(eye: &Eye<'_>, step: Step, out: &Out) -> Result<Decision, Decision> {
+    bounded(eye, eye.intent(step, out.purpose, &out.node, false))
+}
+
+/// Opens an intent, unless its step was opened as often as its row allows.
+fn bounded(eye: &Eye<'_>, intent: Intent) -> Result<Decision, Decision> {
+    let (step, node) = (intent.step, &intent.node);
+    let entries = eye.ledger.attempts_of(node, intent.target).entries.get(&step).copied().unwrap_or(0);
     if entries < step.row().entries {
         return Ok(Decision::Open(intent));
     }
-    let overdue = Decision::Hold(HoldReason::StepOverdue { node: out.node.name.clone(), step });
+    let overdue = Decision::Hold(HoldReason::StepOverdue { node: node.name.clone(), step });
     match step {
         // A node is always brought back (S12 bounds how often it is tried, not whether).
-        Step::Return if eye.now() >= again_at(eye, out, entries - step.row().entries + 1) => Ok(Decision::Open(intent)),
+        Step::Return if eye.now() >= again_at(eye, node, entries - step.row().entries + 1) => Ok(Decision::Open(intent)),
         Step::WriteRegistry | Step::Vacate | Step::Reboot | Step::Install | Step::Restart | Step::Return | Step::Settle => Err(overdue),
     }
 }
 
 /// When a Return that failed again and again is tried once more. Somebody who has resumed the node need not wait for it.
-fn again_at(eye: &Eye<'_>, out: &Out, beyond: u8) -> Timestamp {
-    let last = eye.ledger.attempts_of(&out.node, eye.s.desired.target).last.and_then(|failed| failed.at.known());
-    let up = eye.member(&out.node.name).is_ok_and(|member| member.state == MemberState::Up);
+fn again_at(eye: &Eye<'_>, node: &NodeId, beyond: u8) -> Timestamp {
+    let last = eye.ledger.attempts_of(node, eye.s.desired.target).last.and_then(|failed| failed.at.known());
+    let up = eye.member(&node.name).is_ok_and(|member| member.state == MemberState::Up);
     last.map_or(eye.now(), |at| at + begin::backoff(if up { 1 } else { beyond }))
 }
 
@@ -170,7 +177,7 @@ pub(crate) fn carry_on(eye: &Eye<'_>, name: &NodeName, step: Step) -> Result<(),
 pub(crate) fn expectations(step: Step, out: &Out, beyond: bool) -> Expect {
     let ours = MarkerExpected::Ours(out.vacate.clone());
     match step {
-        Step::Restart if beyond => Expect { quorum: true, ..Expect::NOTHING },
+        Step::Restart if beyond => Expect { marker: ours, quorum: true, ..Expect::NOTHING },
         Step::Reboot | Step::Restart => {
             Expect { marker: ours, others_up: true, storage: StorageExpected::OwnDamageOnly, build: None, quorum: true }
         }
@@ -187,7 +194,7 @@ pub(crate) enum Whose {
 }
 
 /// Rule 17. A marker that is missing together with the fence never gets here: the fence comes first, and brings the marker back.
-fn whose(eye: &Eye<'_>, memory: &Memory, out: &Out) -> Whose {
+pub(crate) fn whose(eye: &Eye<'_>, memory: &Memory, out: &Out) -> Whose {
     // Paused with only `suspending` on it: our Suspend was never accepted, so somebody else's was.
     let paused = eye.member(&out.node.name).is_ok_and(|m| m.state == MemberState::Paused);
     match &memory.marker {
@@ -207,22 +214,35 @@ pub(crate) fn lost_marker(ledger: &Ledger, id: &NodeId, memory: &Memory) -> Opti
     below.then(|| Marker { vacate: out.vacate.clone(), state: MarkerState::Suspended })
 }
 
-/// The commit that makes back mean forward: of the Restart opened last, for a target that is not reached, and not undone by a rollback (rule 18).
+/// What is committed is restarted only while nothing runs on the node: a person may have put it back into service since.
+pub(crate) fn out_of_service(eye: &Eye<'_>, name: &NodeName) -> Result<(), HoldReason> {
+    let serves = eye.member(name).is_ok_and(|m| match m.state {
+        MemberState::Up => true,
+        // Taken out again, and not drained yet.
+        MemberState::Paused => m.roles > 0,
+        MemberState::Down | MemberState::Joining | MemberState::Unknown => false,
+    });
+    if serves { Err(HoldReason::PersonHasNode { node: name.clone(), committed: true }) } else { Ok(()) }
+}
+
+/// The commit that makes back mean forward, for a target that is not reached (rule 18): one of this boot, whatever was asked for since; or that of the
+/// Restart opened last, unless a rollback has undone it.
 pub(crate) fn beyond<'m>(eye: &Eye<'_>, name: &NodeName, memory: &'m Memory) -> Option<&'m Commit> {
     let commit = memory.commit.as_ref()?;
+    let facts = eye.node(name);
+    if commit.target.reached_by(*facts.build.known()?) {
+        return None;
+    }
+    if facts.boot.known().is_some_and(|b| b.id == commit.boot) {
+        return Some(commit);
+    }
     let last = eye.ledger.last.as_ref().filter(|i| i.step == Step::Restart && i.node.name == *name)?;
     // A failed attempt has another number by now, whatever its commit left pending.
     let current = eye.ledger.attempts_of(&last.node, last.target).number;
     if (commit.target, commit.attempt) != (last.target, last.attempt) || commit.attempt != current {
         return None;
     }
-    let facts = eye.node(name);
-    if commit.target.reached_by(*facts.build.known()?) {
-        return None;
-    }
-    let same_boot = facts.boot.known().is_some_and(|b| b.id == commit.boot);
-    let at_work = facts.setup.known().is_none_or(|s| s.running || s.pending);
-    (same_boot || at_work).then_some(commit)
+    facts.setup.known().is_none_or(|s| s.running || s.pending).then_some(commit)
 }
 
 /// Why a node before its point of no return is brought back un-upgraded, if anything speaks for it.

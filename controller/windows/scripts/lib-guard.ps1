@@ -304,7 +304,11 @@ function Test-Possible($Order, $Memory, $Seen, $Node) {
     # Beside files that do not read only the way back is open: no state of a worker keeps a node paused when none lives.
     if ($Node.damaged.Count -gt 0 -and $Order.step -cne 'Return') { throw (New-Fault DrydockDamagedState $Node.damaged[0].damage) }
     if ($null -ne $Node.error) { throw $Node.error }
-    if ($Node.busy) { return New-Refusal 'Busy' $null }
+    if ($Node.busy) {
+        # A Restart that has not committed is told to stop, so that the next send is admitted.
+        if ($Order.step -ceq 'Return') { Request-RestartEnd }
+        return New-Refusal 'Busy' $null
+    }
     if ($Order.step -ceq 'WriteRegistry') { return $null }
     $setup = $Node.setup
     $worker = $Node.worker
@@ -331,6 +335,8 @@ function Test-Possible($Order, $Memory, $Seen, $Node) {
             } elseif (-not ($same -and $worker.state -ceq 'Staged')) { return New-Refusal 'NotStaged' $null }
         }
         'Return' {
+            # Resumed, it would be in service, and its next restart, whoever asked for it, would go on with the upgrade.
+            if ($null -ne $Memory.commit -and $Memory.commit.boot -ceq (Get-BootId) -and (Test-Below $Memory.commit.target (Get-Build))) { return New-Refusal 'Committed' $null }
             if ($atWork) {
                 # It is told to stop, so that the next send is admitted.
                 Request-WorkerEnd $worker

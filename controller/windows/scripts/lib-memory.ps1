@@ -1,6 +1,6 @@
 # What a node remembers of Drydock's orders: a few string values under HKLM:\SOFTWARE\Drydock. Nothing here decides anything.
 #   Fence, Cancelled   3.ab12/8
-#   Consumed           3.ab12/8 DIGEST Recorded|Started|Ended|PlatformRefused
+#   Consumed           3.ab12/8 DIGEST Recorded|Started|Ended|PlatformRefused|Unmet<REASON>
 #   Marker             3.ab12/8 Suspending|Suspended
 #   Commit             ATTEMPT Committing|Committed|Restarting BOOT TARGET
 #   RegistryWritten    BOOT
@@ -70,6 +70,9 @@ function Assert-OneOf([string]$Name, [string]$Value, [string[]]$Words) {
     if ($Words -cnotcontains $Value) { throw (New-Fault DrydockDamagedMemory "$Name holds '$Value'") }
 }
 
+# Why detached work ended before its act: what it had been ordered to find was so no more when it asked once more.
+function Get-Hindrances { 'Told', 'StopMark', 'Marker', 'NotUp', 'NoView', 'Storage', 'OtherBuild', 'Quorum', 'TooLate', 'Platform' }
+
 # The whole memory, in the shape in which it goes over the wire.
 function Get-Memory {
     $memory = [ordered]@{ fence = $null; consumed = $null; marker = $null; commit = $null; cancelled = $null; registryWritten = $null; stop = $null }
@@ -80,7 +83,7 @@ function Get-Memory {
     }
     $consumed = ConvertTo-MemoryParts 'Consumed' 3 $values
     if ($null -ne $consumed) {
-        Assert-OneOf 'Consumed' $consumed[2] 'Recorded', 'Started', 'Ended', 'PlatformRefused'
+        Assert-OneOf 'Consumed' $consumed[2] (@('Recorded', 'Started', 'Ended', 'PlatformRefused') + @(Get-Hindrances | ForEach-Object { "Unmet$_" }))
         if ($consumed[1] -cnotmatch '\A[0-9a-f]{64}\z') { throw (New-Fault DrydockDamagedMemory 'Consumed holds no digest') }
         $memory.consumed = [ordered]@{ place = (ConvertTo-Place $consumed[0]).text; digest = $consumed[1]; phase = $consumed[2] }
     }

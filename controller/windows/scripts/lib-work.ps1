@@ -17,6 +17,8 @@ function Get-WorkerLimitMs { 14400000 }
 function Get-CommitLimitMs { 900000 }
 # How long what was committed waits for quorum to bear its restart; then the next Restart asks again.
 function Get-QuorumWaitMs { 600000 }
+# Between two questions of a task whether it may go on.
+function Get-AskMs { 3000 }
 # How long a worker that was told to stop may go on before it is ended.
 function Get-ToldLimitMs { 120000 }
 
@@ -251,6 +253,18 @@ function Test-Busy([string]$Boot) {
         if ($state.state -ceq 'Restarting' -and (Get-UpMs) - $state.up -lt (Get-ShutdownLimitMs)) { return $true }
     }
     $false
+}
+
+# Tells the task of a Restart to stop: it ends before its commit. One that has committed goes on.
+function Request-RestartEnd {
+    $boot = Get-BootId
+    foreach ($work in @(Get-SoundWorks)) {
+        if ($work.values.kind -cne 'restart' -or $null -eq $work.state -or $work.state.state -cne 'Accepted' -or -not (Test-Alive $work $boot)) { continue }
+        if ($null -ne (Get-PropertyOrNull $work.values 'toldUp')) { continue }
+        $work.values | Add-Member -NotePropertyName toldUp -NotePropertyValue (Get-UpMs)
+        Write-JsonFile (Join-Path $work.folder 'values.json') $work.values
+        Write-Log $work.folder 'a Return was heard: told to stop'
+    }
 }
 
 # Tells the worker to stop, and ends it when it was told long ago (it may be inside a call of the update agent that takes hours).

@@ -29,14 +29,36 @@ function Invoke-AloneAgain([scriptblock]$Locked) {
     }
 }
 
-# Why the commit must not be begun, or nothing: minutes ago it might. What takes long is read first.
+# The entry is consumed, and nothing comes of it: the controller reads why. For another entry that was consumed since it says nothing.
+function Set-Unmet($Work, [string]$By) {
+    Set-ConsumedPhase $Work.values.place "Unmet$By"
+    Save-Memory
+}
+
+# Why the commit must not be begun now, or nothing: minutes ago it might. What passes is asked again until the order's own deadline; what a person said or
+# did is for good. What takes long is read first.
 function Get-Hindrance($Work) {
+    $why = Find-StopReason $Work
+    if ($null -ne $why) { return @{ by = 'Told'; words = $why; last = $true } }
     $values = $Work.values
     $order = @{ step = 'Restart'; name = $values.name; target = $values.target; attempt = $values.attempt; expect = $values.expect }
     $storage = if ($values.expect.storage -cne 'Any') { Read-Storage }
-    if ((Get-UpMs) -gt $values.deadlineUp) { return 'TooLate' }
     $refusal = Test-Again $order (Get-Memory) $storage
-    if ($null -ne $refusal) { "$($refusal.unmet) $($refusal.detail)".Trim() }
+    $late = (Get-UpMs) -gt $values.deadlineUp
+    if ($null -ne $refusal) { return @{ by = $refusal.unmet; words = "$($refusal.unmet) $($refusal.detail)".Trim(); last = $late -or $refusal.unmet -cin 'StopMark', 'Marker' } }
+    if ($late) { @{ by = 'TooLate'; words = 'TooLate'; last = $true } }
+}
+
+# Why what is committed must not be restarted now, or nothing. A person may have taken the node over, and put it back into service with roles on it.
+function Get-RestartHindrance($Values) {
+    $marker = (Get-Memory).marker
+    $vacate = if ($null -ne $marker) { $marker.vacate }
+    if ("$vacate" -cne "$($Values.vacate)") { return @{ by = 'Marker'; words = "marker '$vacate' instead of '$($Values.vacate)'"; last = $true } }
+    $seen = Read-View
+    if ((Get-OwnState $seen $Values.name) -ceq 'Up') { return @{ by = 'Marker'; words = 'the node is Up'; last = $true } }
+    if (-not $Values.expect.quorum) { return }
+    $refusal = if ($null -eq $seen.view) { New-Refusal 'NoView' $seen.blind } else { Test-Quorum $Values.name }
+    if ($null -ne $refusal) { @{ by = $refusal.unmet; words = "$($refusal.unmet) $($refusal.detail)".Trim(); last = $false } }
 }
 
 $work = Enter-Work $Folder 'Accepted'
@@ -52,31 +74,31 @@ try {
         if ($install.values.source -ceq 'Media') { if (-not (Test-MediaStaged ([datetime]::MinValue))) { throw (New-Fault DrydockNotStaged 'setup left nothing') } }
         else { $installer = Get-StagedInstaller $install }
     }
-    $stopped = @{ why = $null; hindered = $null; again = $false }
-    Invoke-AloneAgain {
-        $stopped.why = Find-StopReason $work
-        if ($null -ne $stopped.why) { return }
-        $stopped.again = Test-Same (Get-Memory).commit $work.values
-        if ($stopped.again) { return }
-        $stopped.hindered = Get-Hindrance $work
-        if ($null -ne $stopped.hindered) {
-            Set-ConsumedPhase $place 'PlatformRefused'
-            Save-Memory
+    $asked = @{ hindered = $null; again = $false }
+    while ($true) {
+        $began = Get-UpMs
+        Invoke-AloneAgain {
+            $asked.again = Test-Same (Get-Memory).commit $work.values
+            $asked.hindered = $null
+            if ($asked.again) { return }
+            $asked.hindered = Get-Hindrance $work
+            if ($null -eq $asked.hindered) {
+                Set-Commit $work.values.attempt 'Committing' (Get-BootId) $work.values.target
+                Save-Memory
+            } elseif ($asked.hindered.last) { Set-Unmet $work $asked.hindered.by }
+        }
+        if ($null -eq $asked.hindered) { break }
+        if ($asked.hindered.last) {
+            Set-WorkState $work $(if ($asked.hindered.by -ceq 'Told') { 'Cancelled' } else { 'Failed' }) "not committed: $($asked.hindered.words)"
             return
         }
-        Set-Commit $work.values.attempt 'Committing' (Get-BootId) $work.values.target
-        Save-Memory
-    }
-    if ($null -ne $stopped.why) {
-        Set-WorkState $work 'Cancelled' $stopped.why
-        return
-    }
-    if ($null -ne $stopped.hindered) {
-        Set-WorkState $work 'Failed' "not committed: $($stopped.hindered)"
-        return
+        $waits = "not committed yet: $($asked.hindered.words)"
+        if ("$($work.state.doing)" -cne $waits) { Set-WorkState $work 'Accepted' $waits }
+        # The mutex is free for as long as it was held: reading the storage may take minutes, and a Return must get through.
+        Start-Sleep -Milliseconds ([Math]::Max((Get-AskMs), (Get-UpMs) - $began))
     }
     $committing = $true
-    if (-not $stopped.again) {
+    if (-not $asked.again) {
         Set-WorkState $work 'Committing' 'committing'
         $failed = $false
         if ($null -ne $installer) {
@@ -90,11 +112,15 @@ try {
     }
     # A commit may take long, and others may have gone down meanwhile. What is committed waits for a restart, now or by a later order.
     $until = (Get-UpMs) + (Get-QuorumWaitMs)
-    $last = @{ lost = $null; asked = $false }
+    $last = @{ hindered = $null; ended = $false; asked = $false }
     while (-not $last.asked) {
         Invoke-AloneAgain {
-            $last.lost = if ($work.values.expect.quorum) { Test-Quorum $work.values.name }
-            if ($null -ne $last.lost) { return }
+            $last.hindered = Get-RestartHindrance $work.values
+            if ($null -ne $last.hindered) {
+                $last.ended = $last.hindered.last -or (Get-UpMs) -gt $until
+                if ($last.ended) { Set-Unmet $work $last.hindered.by }
+                return
+            }
             $boot = (Get-Memory).commit.boot
             Set-Commit $work.values.attempt 'Restarting' $boot $work.values.target
             Save-Memory
@@ -106,17 +132,18 @@ try {
             $last.asked = $true
         }
         if ($last.asked) { break }
-        $lost = "not restarted: $($last.lost.unmet) $($last.lost.detail)".Trim()
-        if ((Get-UpMs) -gt $until) {
+        $lost = "not restarted: $($last.hindered.words)"
+        if ($last.ended) {
             Set-WorkState $work 'Failed' $lost
             return
         }
         if ("$($work.state.doing)" -cne $lost) { Set-WorkState $work $work.state.state $lost ([long]$work.state.code) }
-        Start-Sleep -Seconds 2
+        Start-Sleep -Milliseconds (Get-AskMs)
     }
 } catch {
     Write-Log $work.folder "$($_.Exception.Message) ($($_.FullyQualifiedErrorId), line $($_.InvocationInfo.ScriptLineNumber))"
     Set-WorkState $work 'Failed' "$($_.Exception.Message)" (Get-ComCode $_)
-    # Nothing changed as long as no commit was begun.
-    if (-not $committing) { Invoke-AloneAgain { Set-ConsumedPhase $place 'PlatformRefused'; Save-Memory } }
+    # Nothing changed as long as no commit was begun; what is not staged any more is of no use to a later order either.
+    $spent = -not $committing -and "$($_.FullyQualifiedErrorId)" -like 'DrydockNotStaged*'
+    Invoke-AloneAgain { if ($spent) { Set-ConsumedPhase $place 'PlatformRefused'; Save-Memory } else { Set-Unmet $work 'Platform' } }
 } finally { Remove-WorkTask $work }

@@ -159,6 +159,7 @@ fn reason(word: &str, detail: Option<&str>) -> Option<Unmet> {
         "NotStaged" => Unmet::NotStaged,
         "OtherWorker" => Unmet::OtherWorker,
         "CommitSpent" => Unmet::CommitSpent,
+        "Committed" => Unmet::Committed,
         "Busy" => Unmet::Busy,
         _ => return None,
     })
@@ -299,6 +300,7 @@ mod tests {
             ("NotStaged", Unmet::NotStaged),
             ("OtherWorker", Unmet::OtherWorker),
             ("CommitSpent", Unmet::CommitSpent),
+            ("Committed", Unmet::Committed),
             ("Busy", Unmet::Busy),
         ];
         for (word, unmet) in plain {

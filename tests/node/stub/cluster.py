@@ -101,11 +101,14 @@ class Cluster(members.Members, roles.Roles, storage.Storage, power.Power, agent.
     # What tests wait for
 
     def holds(self, what):
-        """{"field": "nodes.N01.drain", "in": [...]}, {"worker": "N01", "in": [...]}, {"idle": "N01"} (no task runs) or {"settled": true}."""
+        """{"field": "nodes.N01.drain", "in": [...]}, {"worker": "N01", "in": [...]}, {"doing": "N01", "in": [...]}, {"idle": "N01"} (no task runs) or
+        {"settled": true}."""
         if "idle" in what:
             return all(t["pid"] is None for t in self.nodes[what["idle"]]["tasks"].values())
         if "worker" in what:
             return self.worker_state(what["worker"]) in what["in"]
+        if "doing" in what:
+            return any(state.get("doing") in what["in"] for _, state in self.works(what["doing"]))
         if what.get("settled"):
             return (self.disk_state()[1] == "Healthy" and not self.jobs() and not self.state["storage"]["stale"]
                     and all(n["drives"] == "out" and n["joined"] and not n["paused"] for n in self.nodes.values()))
@@ -114,10 +117,9 @@ class Cluster(members.Members, roles.Roles, storage.Storage, power.Power, agent.
             place = place.get(step) if isinstance(place, dict) else None
         return place in what["in"]
 
-    def worker_state(self, name):
-        """What the newest state file of a worker says."""
+    def works(self, name):
+        """Values and state of everything that left files on a node, as far as both read."""
         root = self.path(name, "ProgramData", "Drydock")
-        newest = None
         for folder in os.listdir(root) if os.path.isdir(root) else []:
             try:
                 with open(os.path.join(root, folder, "state.json"), encoding="ascii") as file:
@@ -126,6 +128,12 @@ class Cluster(members.Members, roles.Roles, storage.Storage, power.Power, agent.
                     values = json.load(file)
             except (OSError, ValueError):
                 continue
+            yield values, state
+
+    def worker_state(self, name):
+        """What the newest state file of a worker says."""
+        newest = None
+        for values, state in self.works(name):
             if values.get("kind") == "install" and (newest is None or state["up"] >= newest["up"] or state["boot"] != newest["boot"]):
                 newest = state
         return None if newest is None else newest["state"]

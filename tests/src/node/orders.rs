@@ -155,6 +155,7 @@ fn unmet(word: &str, detail: &str) -> Unmet {
         "NotStaged" => Unmet::NotStaged,
         "OtherWorker" => Unmet::OtherWorker,
         "CommitSpent" => Unmet::CommitSpent,
+        "Committed" => Unmet::Committed,
         "Busy" => Unmet::Busy,
         other => panic!("no reason: {other}"),
     }

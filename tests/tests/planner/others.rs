@@ -55,8 +55,8 @@ fn a_way_back_that_waits_for_the_cluster_does_not_hide_what_is_wrong_elsewhere()
         Some(Commit { target: restart.target, attempt: 1, phase: CommitPhase::Committed, boot: "boot-1".parse().expect("fine") });
     case.close(Outcome::Failed(Failure::NoEffect));
     value(&mut case.node(3).id).machine = "another".parse().expect("fine");
-    case.observed.cluster.would_lose_quorum = Fact::Unknown(Gap::TimedOut);
     case.open();
+    case.observed.cluster.would_lose_quorum = Fact::Unknown(Gap::TimedOut);
     assert_eq!(case.decide(), Decision::Hold(HoldReason::NodeReplaced { node: name(3) }));
 }
 
@@ -66,7 +66,7 @@ fn what_holds_the_node_that_is_out_comes_first_and_what_is_wrong_elsewhere_is_a_
     value(&mut case.node(3).id).machine = "another".parse().expect("fine");
     case.memory(1).marker = None;
     let plan = case.plan();
-    assert_eq!(plan.decision, Decision::Hold(HoldReason::PersonHasNode { node: name(1) }));
+    assert_eq!(plan.decision, Decision::Hold(HoldReason::PersonHasNode { node: name(1), committed: false }));
     assert!(plan.report.warnings.iter().any(|warning| warning.contains("another machine answers as N03")), "{:?}", plan.report.warnings);
 }
 

@@ -33,7 +33,7 @@ fn rule_17_a_node_is_out_from_vacates_opening_until_return_closes() {
 fn rule_17_fence_there_and_marker_missing_is_a_persons_doing() {
     let mut case = Case::out();
     case.memory(1).marker = None;
-    assert_eq!(case.decide(), Decision::Hold(HoldReason::PersonHasNode { node: name(1) }));
+    assert_eq!(case.decide(), Decision::Hold(HoldReason::PersonHasNode { node: name(1), committed: false }));
 }
 
 #[test]
@@ -42,10 +42,10 @@ fn rule_17_paused_with_only_suspending_is_a_persons_doing() {
     let vacate = case.open();
     case.vacated(1, &vacate);
     case.memory(1).marker = Some(Marker { vacate: vacate.entry.place.clone(), state: MarkerState::Suspending });
-    assert_eq!(case.decide(), Decision::Hold(HoldReason::PersonHasNode { node: name(1) }));
+    assert_eq!(case.decide(), Decision::Hold(HoldReason::PersonHasNode { node: name(1), committed: false }));
     // Also for a controller that took over in the moment after the Suspend, and has closed what it inherited.
     case.close(Outcome::Inherited);
-    assert_eq!(case.decide(), Decision::Hold(HoldReason::PersonHasNode { node: name(1) }), "{}", case.says());
+    assert_eq!(case.decide(), Decision::Hold(HoldReason::PersonHasNode { node: name(1), committed: false }), "{}", case.says());
     case.member(1, |m| m.state = MemberState::Up);
     assert!(case.says().starts_with("open Return of N01"), "once the person has resumed it, it is brought back in order: {}", case.says());
 }
@@ -282,5 +282,5 @@ fn rule_17_an_older_claims_marker_is_still_ours() {
     case.fence_all(&Place { epoch: newer, seq: 0 });
     assert!(case.says().starts_with("open Install of N01"), "{}", case.says());
     case.memory(1).marker = Some(Marker { vacate: Place { epoch: claim(7, "ee"), seq: 1 }, state: MarkerState::Suspended });
-    assert_eq!(case.decide(), Decision::Hold(HoldReason::PersonHasNode { node: name(1) }));
+    assert_eq!(case.decide(), Decision::Hold(HoldReason::PersonHasNode { node: name(1), committed: false }));
 }

@@ -20,38 +20,72 @@ fn said(c: &StubCluster, order: &Order) -> Value {
     serde_json::from_str(&std::fs::read_to_string(file).expect("its state")).expect("JSON")
 }
 
+/// What ends an order's own time before its task asks for the first time.
+const LATE: &str = "$late = Read-JsonFile (Join-Path (Get-Location).ProviderPath 'values.json'); $late.deadlineUp = 1L
+    Write-JsonFile (Join-Path (Get-Location).ProviderPath 'values.json') $late\n";
+
 #[test]
 fn what_changed_since_a_restart_was_accepted_forbids_its_commit() {
     let Some(mut c) = StubCluster::lease(23) else { return };
     c.staged("N01");
     c.until_idle("N01");
-    let late = "$late = Read-JsonFile (Join-Path (Get-Location).ProviderPath 'values.json'); $late.deadlineUp = 1L
-        Write-JsonFile (Join-Path (Get-Location).ProviderPath 'values.json') $late";
+    // What may pass is asked again until the order's time is over; what a person did is for good.
     let blows = [
-        ("[void](New-Item -Path 'HKLM:\\SOFTWARE\\Drydock\\Stop' -Force)", "StopMark"),
-        (late, "TooLate"),
-        ("function Get-StorageFacts { throw 'no answer' }", "Storage not known: no answer"),
-        ("function Get-QuorumLosers([string]$Name) { $Name }", "Quorum"),
-        ("function Get-QuorumLosers([string]$Name) { throw 'no answer' }", "Quorum not known: no answer"),
-        ("function Get-View { throw 'no answer' }", "NoView no answer"),
-        ("[void]@(Suspend-ClusterNode -Name N02)", "NotUp N02"),
-        ("[void]@(Resume-ClusterNode -Name N01)", "Marker the node is Up"),
+        ("[void](New-Item -Path 'HKLM:\\SOFTWARE\\Drydock\\Stop' -Force)", "StopMark", "StopMark", false),
+        ("", "TooLate", "TooLate", true),
+        ("function Get-StorageFacts { throw 'no answer' }", "Storage not known: no answer", "Storage", true),
+        ("function Get-QuorumLosers([string]$Name) { $Name }", "Quorum", "Quorum", true),
+        ("function Get-QuorumLosers([string]$Name) { throw 'no answer' }", "Quorum not known: no answer", "Quorum", true),
+        ("function Get-View { throw 'no answer' }", "NoView no answer", "NoView", true),
+        ("[void]@(Suspend-ClusterNode -Name N02)", "NotUp N02", "NotUp", true),
+        ("[void]@(Resume-ClusterNode -Name N01)", "Marker the node is Up", "Marker", false),
     ];
-    for (blow, why) in blows {
+    for (blow, words, by, passes) in blows {
         let order = c.order("N01", Step::Restart);
-        assert_eq!(struck(&mut c, &order, blow), Receipt::Started, "{blow}");
+        let blow = format!("{}{blow}", if passes { LATE } else { "" });
+        assert_eq!(struck(&mut c, &order, &blow), Receipt::Started, "{blow}");
         c.until_idle("N01");
         let memory = c.memory("N01");
-        assert_eq!((&memory["commit"], &memory["consumed"]["phase"]), (&Value::Null, &json!("PlatformRefused")), "{blow}");
+        assert_eq!((&memory["commit"], &memory["consumed"]["phase"]), (&Value::Null, &json!(format!("Unmet{by}"))), "{blow}");
         let state = said(&c, &order);
         let doing = state["doing"].as_str().unwrap_or_default();
-        assert!(state["state"] == "Failed" && doing.starts_with(&format!("not committed: {why}")), "{blow}: {state}");
+        assert!(state["state"] == "Failed" && doing.starts_with(&format!("not committed: {words}")), "{blow}: {state}");
         c.registry("N01", json!({"key": "SOFTWARE\\Drydock\\Stop", "drop": true}));
         if blow.contains("N02") {
             c.act("resume", Some("N02"), json!({}));
             c.until("N02", "paused", json!(false));
         }
     }
+    assert_eq!((c.count("N01", "Committed"), c.count("N01", "ShutdownAsked")), (0, 0));
+}
+
+#[test]
+fn one_question_that_fails_costs_a_restart_a_few_seconds() {
+    let Some(mut c) = StubCluster::lease(23) else { return };
+    c.staged("N01");
+    let blip = "$script:Asked = 0\n$script:Real = ${function:Get-StorageFacts}
+        function Get-StorageFacts { $script:Asked++; if ($script:Asked -eq 1) { throw 'a timeout' }; & $script:Real }";
+    let order = c.order("N01", Step::Restart);
+    assert_eq!(struck(&mut c, &order, blip), Receipt::Started);
+    c.back("N01");
+    c.wait(json!({"field": "nodes.N01.upgrade", "in": [null]}));
+    assert_eq!((c.part("N01", "build")["build"].clone(), c.count("N01", "Committed")), (json!(25398), 1));
+}
+
+#[test]
+fn rule_18_a_return_ends_a_restart_that_has_not_committed() {
+    let Some(mut c) = StubCluster::lease(23) else { return };
+    c.staged("N01");
+    c.until_idle("N01");
+    let order = c.order("N01", Step::Restart);
+    assert_eq!(struck(&mut c, &order, "function Get-QuorumLosers([string]$Name) { $Name }"), Receipt::Started);
+    c.wait(json!({"doing": "N01", "in": ["not committed yet: Quorum"]}));
+    assert_eq!(c.gives("N01", Step::Return), Receipt::Refused(Unmet::Busy));
+    c.until_idle("N01");
+    let memory = c.memory("N01");
+    assert_eq!((&memory["commit"], &memory["consumed"]["phase"]), (&Value::Null, &json!("UnmetTold")));
+    assert_eq!(said(&c, &order)["doing"], "not committed: a Return was heard");
+    assert_eq!(c.gives("N01", Step::Return), Receipt::Applied);
     assert_eq!((c.count("N01", "Committed"), c.count("N01", "ShutdownAsked")), (0, 0));
 }
 
@@ -94,6 +128,46 @@ fn a_committed_node_is_not_restarted_while_that_would_cost_the_quorum() {
     c.back("N01");
     c.wait(json!({"field": "nodes.N01.upgrade", "in": [null]}));
     assert_eq!((c.part("N01", "build")["build"].clone(), c.count("N01", "Committed")), (json!(25398), 1));
+}
+
+#[test]
+fn a_committed_node_that_a_person_puts_back_into_service_is_not_restarted() {
+    let Some(mut c) = StubCluster::lease(23) else { return };
+    let order = committed_alone(&mut c, "function Get-QuorumWaitMs { 600000 }");
+    c.pace(&json!({}));
+    c.wait(json!({"doing": "N01", "in": ["not restarted: Quorum"]}));
+    c.act("resume", Some("N01"), json!({}));
+    c.until_idle("N01");
+    assert_eq!(said(&c, &order)["doing"], "not restarted: the node is Up");
+    assert_eq!((&c.memory("N01")["consumed"]["phase"], c.count("N01", "ShutdownAsked")), (&json!("UnmetMarker"), 0));
+    for node in ["N02", "N03"] {
+        c.act("power_on", Some(node), json!({}));
+        c.until(node, "joined", json!(true));
+    }
+    let again = |c: &mut StubCluster| {
+        let next = c.order("N01", Step::Restart);
+        Order { expect: Expect { marker: next.expect.marker.clone(), quorum: true, ..Expect::NOTHING }, ..next }
+    };
+    let next = again(&mut c);
+    assert_eq!(c.send(&next), Receipt::Refused(Unmet::Marker), "also by a later order");
+    c.act("pause", Some("N01"), json!({}));
+    c.until("N01", "drain", json!("Completed"));
+    let next = again(&mut c);
+    assert_eq!(c.send(&next), Receipt::Started, "taken out again, it is");
+    c.back("N01");
+    c.wait(json!({"field": "nodes.N01.upgrade", "in": [null]}));
+    assert_eq!((c.part("N01", "build")["build"].clone(), c.count("N01", "Committed")), (json!(25398), 1));
+}
+
+#[test]
+fn rule_18_a_node_is_not_resumed_between_its_commit_and_its_restart() {
+    let Some(mut c) = StubCluster::lease(23) else { return };
+    committed_alone(&mut c, "function Get-QuorumWaitMs { -1 }");
+    c.pace(&json!({}));
+    c.until_idle("N01");
+    assert_eq!(c.memory("N01")["consumed"]["phase"], "UnmetQuorum");
+    assert_eq!(c.gives("N01", Step::Return), Receipt::Refused(Unmet::Committed));
+    assert_eq!((&c.truth("N01")["paused"], c.memory("N01")["marker"].is_null()), (&json!(true), false));
 }
 
 #[test]

@@ -4,9 +4,10 @@
 mod draw;
 
 use draw::{Situation, order, situation};
-use drydock_lab::{Admission, Dice, LocalView, Rules, State, admit};
+use drydock_lab::{Admission, Dice, LocalView, Rules, State, admit, still};
 use drydock_model::observed::{DiskState, JobState, Storage, WorkerState};
 use drydock_model::order::{Act, Order, Receipt};
+use drydock_model::step::Step;
 use drydock_tests::node::{Host, ScriptError, StubCluster, order_arguments, receipt};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,7 @@ function Get-View { if ($null -eq $global:Case.view) { throw 'no view' }; $globa
 function Get-StorageFacts { $global:Case.storage }
 function Get-QuorumLosers([string]$Name) { if ($global:Case.quorum) { $Name } }
 function Request-WorkerEnd($Worker) { }
+function Request-RestartEnd { }
 function Save-Identity($Identity) { }
 function Save-Memory { }
 function Set-Fence([string]$Place) { $global:Told.fence = $Place }
@@ -43,6 +45,16 @@ $answers = @(foreach ($text in $Cases) {
     $order = New-Order @named
     $answer = Invoke-Order $order { param($Order, $Memory) New-Receipt 'Applied' $null $null $null }
     [ordered]@{ answer = $answer; told = $global:Told }
+})
+, $answers";
+
+/// What the detached script of a Restart asks once more of each case, without the order's frame.
+const AGAIN: &str = r"param([string[]]$Cases)
+$answers = @(foreach ($text in $Cases) {
+    $global:Case = ConvertFrom-Json -InputObject $text
+    $named = @{ Step = $global:Case.step }
+    foreach ($p in $global:Case.order.PSObject.Properties) { $named[$p.Name] = $p.Value }
+    [ordered]@{ answer = (Test-Again (New-Order @named) (Get-Memory) @{ facts = $global:Case.storage; why = $null }) }
 })
 , $answers";
 
@@ -137,6 +149,10 @@ fn shown(storage: &Storage) -> Value {
 
 /// The Rust guard's answer.
 fn rust(situation: &Situation, order: &Order) -> Result<Admission, Receipt> {
+    with(situation, |state, local| admit(&Rules::all(), &situation.memory, state, local, order))
+}
+
+fn with<T>(situation: &Situation, ask: impl FnOnce(State<'_>, Option<LocalView<'_>>) -> T) -> T {
     let local = situation.local.as_ref().map(|(view, storage, lost)| LocalView { view, storage, would_lose_quorum: *lost });
     let state = State {
         id: &situation.id,
@@ -146,13 +162,17 @@ fn rust(situation: &Situation, order: &Order) -> Result<Admission, Receipt> {
         worker: situation.worker.as_ref(),
         busy: situation.busy,
     };
-    admit(&Rules::all(), &situation.memory, state, local, order)
+    ask(state, local)
 }
 
 /// The scripts' answers, and what they would remember.
 fn scripts(host: &mut Host, cases: &[Value]) -> Result<Vec<Value>, ScriptError> {
+    asked(host, "judge", JUDGE, cases)
+}
+
+fn asked(host: &mut Host, name: &str, source: &str, cases: &[Value]) -> Result<Vec<Value>, ScriptError> {
     let texts: Vec<String> = cases.iter().map(ToString::to_string).collect();
-    let answer = host.ask(json!({"run": "judge", "source": JUDGE, "args": {"Cases": texts}}))?;
+    let answer = host.ask(json!({"run": name, "source": source, "args": {"Cases": texts}}))?;
     Ok(answer.as_array().unwrap_or_else(|| panic!("{answer}")).clone())
 }
 
@@ -195,8 +215,39 @@ fn the_guard_of_the_scripts_and_the_guard_in_rust_give_equal_answers() {
     assert!(missing.is_empty() && admitted > 30, "the situations never met {missing:?}; {admitted} were admitted");
 }
 
+#[test]
+fn what_the_task_of_a_restart_asks_once_more_is_what_the_lab_asks() {
+    let Some(c) = StubCluster::lease(72) else { return };
+    let mut host = c.second_host("N01");
+    host.ask(json!({"load": "reads", "source": READS})).expect("the stand-ins load");
+    let mut dice = Dice::new(72);
+    let mut drawn: Vec<(Situation, Order)> = Vec::new();
+    while drawn.len() < 300 {
+        let order = order(&mut dice);
+        let situation = situation(&mut dice, &order);
+        // What was accepted is for this node.
+        if order.step_of() == Some(Step::Restart) && order.node == situation.id {
+            drawn.push((situation, order));
+        }
+    }
+    let mut seen = BTreeSet::new();
+    for part in drawn.chunks(100) {
+        let cases: Vec<Value> = part.iter().map(|(s, o)| told(s, o)).collect();
+        let answers = asked(&mut host, "again", AGAIN, &cases).expect("answers");
+        for (((situation, order), case), answer) in part.iter().zip(&cases).zip(answers) {
+            let Act::Step(work) = &order.act else { continue };
+            let ours = with(situation, |state, local| still(&Rules::all(), &situation.memory, state, local, &order.expect, work)).err();
+            let theirs = (!answer["answer"].is_null()).then(|| receipt(&answer["answer"]));
+            assert_eq!(theirs, ours.clone().map(Receipt::Refused), "{order}: {case}");
+            seen.insert(ours.map_or("nothing", |unmet| unmet.kind()));
+        }
+    }
+    let reasons = ["Marker", "NoView", "NotUp", "OtherBuild", "Quorum", "StopMark", "Storage", "nothing"];
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), reasons);
+}
+
 /// Every answer that is no admission.
-const ALL: [&str; 20] = [
+const ALL: [&str; 21] = [
     "AlreadyConsumed",
     "Fenced",
     "Garbled",
@@ -216,6 +267,7 @@ const ALL: [&str; 20] = [
     "NotStaged",
     "OtherWorker",
     "CommitSpent",
+    "Committed",
     "Busy",
 ];
 

@@ -10,6 +10,9 @@ use drydock_model::ids::NodeName;
 use drydock_model::observed::{DrainStatus, Memory, RegistryFacts, Setup, StopMark};
 use drydock_model::time::{Millis, Timestamp};
 
+/// How long the questions of a node's own scripts fail when nothing says so, at most: longer than any of them asks.
+const UNANSWERED: Millis = Millis::minutes(25);
+
 /// How long a node stays unreachable when nothing says so, at most.
 const UNREACHABLE: Millis = Millis::minutes(10);
 
@@ -71,7 +74,8 @@ impl Cluster {
             | Fault::CrashInScript
             | Fault::ClockSkew
             | Fault::RegistryLost
-            | Fault::SuspendRefused => {}
+            | Fault::SuspendRefused
+            | Fault::QuestionsFail => {}
         }
     }
 
@@ -99,6 +103,10 @@ impl Cluster {
             Fault::SuspendRefused => node.armed.refuses_suspend = true,
             // No script flushes more than three times.
             Fault::CrashInScript => node.armed.crash_in_script = Some(u32::try_from(drawn % 3).unwrap_or(0)),
+            Fault::QuestionsFail => {
+                let lasting = lasting.unwrap_or(Millis(1 + drawn % UNANSWERED.0));
+                node.armed.unanswered = Some(now + lasting);
+            }
             Fault::NodeUnreachable => {
                 let lasting = lasting.unwrap_or(Millis(1 + drawn % UNREACHABLE.0));
                 node.unreachable = Some(now + lasting);

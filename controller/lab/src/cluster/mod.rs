@@ -79,8 +79,10 @@ pub(crate) enum Event {
     Failback { node: NodeName, pause: u32 },
     /// The worker's next phase.
     Worker { node: NodeName, number: u32 },
+    /// The script of a Restart asks whether it may go on.
+    RestartAsks { node: NodeName, power: u32 },
     /// The commit has ended.
-    CommitEnds { node: NodeName, power: u32, patience: Option<Millis> },
+    CommitEnds { node: NodeName, power: u32 },
     /// The node restarts.
     GoDown { node: NodeName, power: u32, cause: Cause },
     /// The node starts.
@@ -193,9 +195,14 @@ impl Cluster {
                 }
             }
             Event::Worker { node, number } => self.worker_goes_on(&node, number),
-            Event::CommitEnds { node, power, patience } => {
+            Event::RestartAsks { node, power } => {
                 if self.nodes[&node].power == power {
-                    self.commit_ends(&node, patience);
+                    self.restart_asks(&node);
+                }
+            }
+            Event::CommitEnds { node, power } => {
+                if self.nodes[&node].power == power {
+                    self.commit_ends(&node);
                 }
             }
             Event::GoDown { node, power, cause } => {
@@ -282,6 +289,7 @@ fn fresh(id: NodeId, boot: drydock_model::ids::BootId, booted: Timestamp, config
         setup: Setup::default(),
         upgrade: None,
         script: None,
+        task: None,
         service: ClusterService::Running,
         joined: true,
         paused: false,

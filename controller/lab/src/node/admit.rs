@@ -178,6 +178,19 @@ fn committed(memory: &Memory, work: &Work) -> bool {
     memory.commit.as_ref().is_some_and(|c| c.target == work.target && c.attempt == work.attempt)
 }
 
+/// What an order expected, asked once more by its detached script: between acceptance and act minutes pass.
+pub fn still(
+    rules: &Rules,
+    memory: &Memory,
+    state: State<'_>,
+    local: Option<LocalView<'_>>,
+    expect: &Expect,
+    work: &Work,
+) -> Result<(), Unmet> {
+    unstopped(rules, memory, work)?;
+    expected(rules, memory, state, local, expect, work.step)
+}
+
 fn expected(
     rules: &Rules,
     memory: &Memory,
@@ -294,6 +307,13 @@ fn possible(rules: &Rules, memory: &Memory, state: State<'_>, local: Option<Loca
             }
             let staged = state.worker.is_some_and(|w| same(w) && w.state == WorkerState::Staged);
             if !staged && rules.on(Rule::Staged) { Err(Unmet::NotStaged) } else { Ok(()) }
+        }
+        // Resumed, it would be in service, and its next restart, whoever asked for it, would go on with the upgrade (rule 18).
+        Step::Return
+            if rules.on(Rule::NoReturnAfterCommit)
+                && memory.commit.as_ref().is_some_and(|c| c.boot == state.boot.id && c.target.standing(state.build) == Standing::Below) =>
+        {
+            Err(Unmet::Committed)
         }
         Step::Return => match at_work {
             Some(_) if rules.on(Rule::ReturnAwaitsWorker) => Err(Unmet::OtherWorker),

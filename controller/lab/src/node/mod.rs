@@ -10,6 +10,7 @@ use crate::effect::Cause;
 use drydock_model::desired::{BitsSource, Build, Target};
 use drydock_model::ids::{BootId, NodeId, Place};
 use drydock_model::observed::{Boot, ClusterService, DrainStatus, Memory, RegistryFacts, Setup, Worker};
+use drydock_model::order::{Expect, Work};
 use drydock_model::time::{Millis, Timestamp};
 
 /// One node.
@@ -39,6 +40,8 @@ pub(crate) struct Node {
     pub(crate) upgrade: Option<Upgrade>,
     /// The detached script of a Restart, until the node goes down.
     pub(crate) script: Option<Cause>,
+    /// What that script knows until it asks for the restart.
+    pub(crate) task: Option<RestartTask>,
     pub(crate) service: ClusterService,
     /// Its cluster service runs and has joined.
     pub(crate) joined: bool,
@@ -57,6 +60,23 @@ pub(crate) struct Node {
     pub(crate) unreachable: Option<Timestamp>,
     /// A person paused it, so a person resumes it.
     pub(crate) persons: bool,
+}
+
+/// What the detached script of a Restart knows.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct RestartTask {
+    pub(crate) place: Place,
+    pub(crate) work: Work,
+    /// What its order expected.
+    pub(crate) expect: Expect,
+    /// The Vacate whose marker it works under.
+    pub(crate) vacate: Option<Place>,
+    /// Until when it asks: first whether it may commit, then whether it may restart.
+    pub(crate) until: Timestamp,
+    /// It has committed.
+    pub(crate) committed: bool,
+    /// A Return was heard, and waits for its end.
+    pub(crate) told: bool,
 }
 
 /// Storage maintenance mode of a node's drives.
@@ -118,6 +138,8 @@ pub(crate) struct Armed {
     pub(crate) doubled: bool,
     pub(crate) dropped: bool,
     pub(crate) refuses_suspend: bool,
+    /// Until when its own scripts hear nothing of its cluster.
+    pub(crate) unanswered: Option<Timestamp>,
     /// After how many flushes of the next script the node crashes.
     pub(crate) crash_in_script: Option<u32>,
 }

@@ -33,6 +33,7 @@ impl Cluster {
         node.joined = false;
         node.impaired = false;
         node.script = None;
+        node.task = None;
         node.setup.running = false;
         if node.service == ClusterService::Running {
             node.service = ClusterService::Stopped;

@@ -55,6 +55,12 @@ rules! {
     ExpectBuild = 11, "the build is as the order expects";
     /// Quorum would survive.
     ExpectQuorum = 11, "the cluster survives the node's absence";
+    /// What was expected is asked once more before a commit, and before a restart.
+    AsksAgain = 23, "what a Restart expected holds at its commit, too";
+    /// A node that has committed is not resumed in the same boot.
+    NoReturnAfterCommit = 18, "no Return between a commit and its restart";
+    /// A Return ends a Restart that has not committed.
+    ReturnEndsRestart = 18, "a Return ends a Restart that has not committed";
     /// One script at a time.
     OneAtATime = 12, "one script at a time";
     /// A marker is written back only where the Vacate is not remembered.

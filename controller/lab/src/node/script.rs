@@ -1,15 +1,17 @@
 //! What a node does with an order: the script of each step, with what it flushes before each act.
 
-use super::admit::{LocalView, State, admit};
+use super::RestartTask;
+use super::admit::{LocalView, State, admit, still};
 use super::rules::Rule;
 use crate::cluster::{Cluster, Event};
 use crate::effect::{Cause, Did};
 use drydock_engine::ports::PerformError;
 use drydock_model::ids::{NodeName, Place};
-use drydock_model::observed::{Commit, CommitPhase, Marker, MarkerState, Phase};
+use drydock_model::observed::{Commit, CommitPhase, Hindrance, Marker, MarkerState, MemberState, Phase, View};
 use drydock_model::order::{Order, Receipt, Unmet, Work};
 use drydock_model::step::Step;
 use drydock_model::time::Millis;
+use std::cmp::Ordering;
 
 /// The node went down in the middle of a script.
 pub(crate) struct Crashed;
@@ -17,9 +19,13 @@ pub(crate) struct Crashed;
 /// How long a script takes from its answer to the restart that it asked for.
 const SHUTDOWN: Millis = Millis::seconds(5);
 
-/// How long what was committed waits for the quorum to bear its restart, and how often it looks.
+/// How long the script of a Restart takes to find what is staged.
+const BEGINS: Millis = Millis::seconds(10);
+
+/// How long after its acceptance a Restart may begin its commit; how long what was committed waits for the quorum to bear its restart; how often it asks.
+const COMMIT_LIMIT: Millis = Millis::minutes(15);
 const QUORUM_WAIT: Millis = Millis::minutes(10);
-const QUORUM_LOOK: Millis = Millis::seconds(10);
+const LOOK: Millis = Millis::seconds(10);
 
 impl Cluster {
     /// An order comes from a controller, over a connection that may fail it.
@@ -62,7 +68,7 @@ impl Cluster {
 
     fn hears(&mut self, order: &Order) -> Result<Receipt, Crashed> {
         let name = &order.node.name;
-        let view = self.view_of(name);
+        let view = self.heard_view(name);
         let storage = self.storage_facts();
         let would_lose_quorum = self.would_lose_quorum(name);
         let local = view.as_ref().map(|view| LocalView { view, storage: &storage, would_lose_quorum });
@@ -79,8 +85,12 @@ impl Cluster {
         let admission = match admit(&self.rules, &node.memory, state, local, order) {
             Ok(admission) => admission,
             Err(receipt) => {
-                if receipt == Receipt::Refused(Unmet::OtherWorker) && order.step_of() == Some(Step::Return) {
-                    self.tell_worker(name);
+                if order.step_of() == Some(Step::Return) {
+                    if receipt == Receipt::Refused(Unmet::OtherWorker) {
+                        self.tell_worker(name);
+                    } else if receipt == Receipt::Refused(Unmet::Busy) {
+                        self.tell_restart(name);
+                    }
                 }
                 return Ok(receipt);
             }
@@ -96,7 +106,7 @@ impl Cluster {
                 self.clean_up_if_cancelled(name);
                 Ok(Receipt::Applied)
             }
-            Some(work) => self.performs(name, &work, &order.entry.place, &cause, order.expect.quorum),
+            Some(work) => self.performs(name, order, &work, &cause),
         }
     }
 
@@ -125,7 +135,8 @@ impl Cluster {
         }
     }
 
-    fn performs(&mut self, name: &NodeName, work: &Work, place: &Place, cause: &Cause, quorum: bool) -> Result<Receipt, Crashed> {
+    fn performs(&mut self, name: &NodeName, order: &Order, work: &Work, cause: &Cause) -> Result<Receipt, Crashed> {
+        let place = &order.entry.place;
         match work.step {
             Step::WriteRegistry => self.writes_registry(name, work, place, cause),
             Step::Vacate => self.vacates(name, place, cause),
@@ -141,7 +152,10 @@ impl Cluster {
                 self.begins_install(name, work, place, cause);
                 Ok(Receipt::Started)
             }
-            Step::Restart => self.commits_and_restarts(name, work, place, cause, quorum),
+            Step::Restart => {
+                self.begins_restart(name, order, work, cause);
+                Ok(Receipt::Started)
+            }
             Step::Return => {
                 self.phase(name, place, Phase::Started);
                 self.flushed(name)?;
@@ -224,62 +238,182 @@ impl Cluster {
 
     /// Commit must be called once, right before the restart; a second call before it is unsupported and can make the update fail
     /// (Microsoft: IUpdateInstaller4::Commit).
-    fn commits_and_restarts(
-        &mut self,
-        name: &NodeName,
-        work: &Work,
-        place: &Place,
-        cause: &Cause,
-        quorum: bool,
-    ) -> Result<Receipt, Crashed> {
-        self.phase(name, place, Phase::Started);
+    fn begins_restart(&mut self, name: &NodeName, order: &Order, work: &Work, cause: &Cause) {
+        let place = order.entry.place.clone();
+        self.phase(name, &place, Phase::Started);
+        let now = self.now;
+        let once = self.rules.on(Rule::CommitOnce);
         let node = self.node(name);
         let found = node.memory.commit.as_ref().is_some_and(|c| c.target == work.target && c.attempt == work.attempt);
-        if found && self.rules.on(Rule::CommitOnce) {
-            if let Some(commit) = &mut self.node(name).memory.commit {
-                commit.phase = CommitPhase::Restarting;
-            }
-            self.flushed(name)?;
-            self.restarts_soon(name, cause);
-            return Ok(Receipt::Started);
-        }
-        let node = self.node(name);
-        node.memory.commit =
-            Some(Commit { target: work.target, attempt: work.attempt, phase: CommitPhase::Committing, boot: node.boot.clone() });
+        let committed = found && once;
         node.script = Some(cause.clone());
+        node.task = Some(RestartTask {
+            place,
+            work: work.clone(),
+            expect: order.expect.clone(),
+            vacate: node.memory.marker.as_ref().map(|m| m.vacate.clone()),
+            until: now + if committed { QUORUM_WAIT } else { COMMIT_LIMIT },
+            committed,
+            told: false,
+        });
         let power = node.power;
-        let media = node.staged.as_ref().is_some_and(|s| s.media);
-        self.flushed(name)?;
-        self.did(name, Did::Committed { target: work.target, attempt: work.attempt }, cause);
-        // With media there is nothing for the update agent to do.
-        let wait = if media { SHUTDOWN } else { self.dice.about(self.durations.commit) };
-        self.after(wait, Event::CommitEnds { node: name.clone(), power, patience: quorum.then_some(QUORUM_WAIT) });
-        Ok(Receipt::Started)
+        self.after(BEGINS, Event::RestartAsks { node: name.clone(), power });
     }
 
-    /// Others may have gone down while it committed: as long as its own going would cost the quorum its script waits, and at last leaves the restart to a
-    /// later order.
-    pub(crate) fn commit_ends(&mut self, name: &NodeName, patience: Option<Millis>) {
-        let left = patience.filter(|_| self.rules.on(Rule::ExpectQuorum) && self.would_lose_quorum(name));
+    /// A Return is refused while the script of a Restart is at work, and ends it as long as it has not committed: the next send is then admitted (rule 18).
+    fn tell_restart(&mut self, name: &NodeName) {
+        if !self.rules.on(Rule::ReturnEndsRestart) {
+            return;
+        }
+        if let Some(task) = self.node(name).task.as_mut().filter(|task| !task.committed) {
+            task.told = true;
+        }
+    }
+
+    /// The script of a Restart asks whether it may commit, or restart what is committed.
+    pub(crate) fn restart_asks(&mut self, name: &NodeName) {
+        let Some(task) = self.nodes[name].task.clone() else { return };
+        let hindrance = if task.committed { self.restart_hindered(name, &task) } else { self.commit_hindered(name, &task) };
+        match hindrance {
+            None if task.committed => self.restarts(name),
+            None => self.commits(name, &task),
+            Some(by) => {
+                let for_good = match by {
+                    Hindrance::Told | Hindrance::StopMark | Hindrance::Marker => true,
+                    Hindrance::NotUp
+                    | Hindrance::NoView
+                    | Hindrance::Storage
+                    | Hindrance::OtherBuild
+                    | Hindrance::Quorum
+                    | Hindrance::TooLate
+                    | Hindrance::Platform => false,
+                };
+                if for_good || self.now > task.until {
+                    self.phase(name, &task.place, Phase::Unmet(by));
+                    let node = self.node(name);
+                    (node.script, node.task) = (None, None);
+                } else {
+                    let power = self.nodes[name].power;
+                    self.after(LOOK, Event::RestartAsks { node: name.clone(), power });
+                }
+            }
+        }
+    }
+
+    /// Why the commit must not be begun now.
+    fn commit_hindered(&self, name: &NodeName, task: &RestartTask) -> Option<Hindrance> {
+        if !self.rules.on(Rule::AsksAgain) {
+            return None;
+        }
+        let node = &self.nodes[name];
+        let above = |place: Option<&Place>| place.and_then(|place| place.compare(&task.place)).is_some_and(Ordering::is_gt);
+        let memory = &node.memory;
+        if task.told
+            || above(memory.cancelled.as_ref())
+            || above(memory.consumed.as_ref().map(|c| &c.place))
+            || memory.marker.as_ref().map(|m| &m.vacate) != task.vacate.as_ref()
+        {
+            return Some(Hindrance::Told);
+        }
+        let view = self.heard_view(name);
+        let storage = self.storage_facts();
+        let would_lose_quorum = self.would_lose_quorum(name);
+        let local = view.as_ref().map(|view| LocalView { view, storage: &storage, would_lose_quorum });
+        let boot = node.boot_at(self.now);
+        let worker = node.worker.as_ref().map(|w| &w.seen);
+        let state = State { id: &node.id, boot: &boot, build: node.build, setup: node.setup, worker, busy: true };
+        still(&self.rules, memory, state, local, &task.expect, &task.work).err().map(|unmet| hindrance(&unmet))
+    }
+
+    /// Why what is committed must not be restarted now: a person has put the node back into service, or its going would cost the quorum.
+    fn restart_hindered(&self, name: &NodeName, task: &RestartTask) -> Option<Hindrance> {
+        let view = self.heard_view(name);
+        let taken = self.nodes[name].memory.marker.as_ref().map(|m| &m.vacate) != task.vacate.as_ref();
+        let serves = view.as_ref().and_then(|v| v.members.get(name)).is_some_and(|m| m.state == MemberState::Up);
+        if (taken || serves) && self.rules.on(Rule::AsksAgain) && self.rules.on(Rule::ExpectMarker) {
+            return Some(Hindrance::Marker);
+        }
+        if !task.expect.quorum || !self.rules.on(Rule::ExpectQuorum) {
+            return None;
+        }
+        if view.is_none() { Some(Hindrance::NoView) } else { self.would_lose_quorum(name).then_some(Hindrance::Quorum) }
+    }
+
+    fn commits(&mut self, name: &NodeName, task: &RestartTask) {
         let node = self.node(name);
+        node.memory.commit =
+            Some(Commit { target: task.work.target, attempt: task.work.attempt, phase: CommitPhase::Committing, boot: node.boot.clone() });
+        if let Some(task) = &mut node.task {
+            task.committed = true;
+        }
         let power = node.power;
+        let media = node.staged.as_ref().is_some_and(|s| s.media);
+        let Some(cause) = node.script.clone() else { return };
+        if self.flushed(name).is_err() {
+            return;
+        }
+        self.did(name, Did::Committed { target: task.work.target, attempt: task.work.attempt }, &cause);
+        // With media there is nothing for the update agent to do.
+        let wait = if media { SHUTDOWN } else { self.dice.about(self.durations.commit) };
+        self.after(wait, Event::CommitEnds { node: name.clone(), power });
+    }
+
+    /// Others may have gone down while it committed.
+    pub(crate) fn commit_ends(&mut self, name: &NodeName) {
+        let until = self.now + QUORUM_WAIT;
+        let node = self.node(name);
         if let Some(staged) = &mut node.staged {
             staged.committed = true;
         }
         if let Some(commit) = &mut node.memory.commit {
-            commit.phase = if left.is_some() { CommitPhase::Committed } else { CommitPhase::Restarting };
+            commit.phase = CommitPhase::Committed;
         }
-        match left {
-            None => {
-                if let Some(cause) = node.script.clone() {
-                    self.restarts_soon(name, &cause);
-                }
-            }
-            Some(Millis(0)) => node.script = None,
-            Some(Millis(left)) => {
-                let patience = Some(Millis(left.saturating_sub(QUORUM_LOOK.0)));
-                self.after(QUORUM_LOOK, Event::CommitEnds { node: name.clone(), power, patience });
-            }
+        if let Some(task) = &mut node.task {
+            task.until = until;
         }
+        self.restart_asks(name);
+    }
+
+    fn restarts(&mut self, name: &NodeName) {
+        let node = self.node(name);
+        node.task = None;
+        if let Some(commit) = &mut node.memory.commit {
+            commit.phase = CommitPhase::Restarting;
+        }
+        let Some(cause) = node.script.clone() else { return };
+        if self.flushed(name).is_ok() {
+            self.restarts_soon(name, &cause);
+        }
+    }
+
+    /// The cluster as the node's own scripts hear of it.
+    fn heard_view(&self, name: &NodeName) -> Option<View> {
+        let unanswered = self.nodes[name].armed.unanswered.is_some_and(|until| self.now < until);
+        if unanswered { None } else { self.view_of(name) }
+    }
+}
+
+/// How a refusal reads where the entry was consumed before.
+fn hindrance(unmet: &Unmet) -> Hindrance {
+    match unmet {
+        Unmet::StopMark => Hindrance::StopMark,
+        Unmet::Marker => Hindrance::Marker,
+        Unmet::NotUp(_) => Hindrance::NotUp,
+        Unmet::NoView => Hindrance::NoView,
+        Unmet::Storage => Hindrance::Storage,
+        Unmet::OtherBuild(_) => Hindrance::OtherBuild,
+        Unmet::Quorum => Hindrance::Quorum,
+        Unmet::TooLate => Hindrance::TooLate,
+        Unmet::Garbled
+        | Unmet::OtherOrderConsumed
+        | Unmet::OtherClaim
+        | Unmet::OtherIdentity
+        | Unmet::OtherBoot
+        | Unmet::SetupRunning
+        | Unmet::NotStaged
+        | Unmet::OtherWorker
+        | Unmet::CommitSpent
+        | Unmet::Committed
+        | Unmet::Busy => Hindrance::Platform,
     }
 }

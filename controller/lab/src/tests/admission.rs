@@ -5,7 +5,7 @@ use crate::node::Node;
 use crate::{Fault, Planned, Rule, Rules};
 use drydock_engine::ports::PerformError;
 use drydock_model::ids::{Epoch, NodeName};
-use drydock_model::observed::{CommitPhase, Phase, WorkerState};
+use drydock_model::observed::{CommitPhase, Hindrance, Phase, WorkerState};
 use drydock_model::order::{Act, Expect, Order, Receipt, Unmet};
 use drydock_model::step::Step;
 use drydock_model::time::Millis;
@@ -198,6 +198,31 @@ rules_matter! {
         let again = h.gives(&n(1), Step::Restart);
         h.wait(Millis::minutes(10));
         again == refused(Unmet::CommitSpent) && count(h, 1, "committed") == 1 && h.lab.truth().repeated().is_empty()
+    };
+    AsksAgain: what_was_expected_is_asked_once_more_before_the_commit => |h| {
+        h.staged(&n(1));
+        assert_eq!(h.gives(&n(1), Step::Restart), Ok(Receipt::Started));
+        strike(h, Fault::PersonPauses, 2);
+        h.wait(Millis::minutes(20));
+        let phase = known(&h.facts(&n(1)).memory).consumed.map(|c| c.phase);
+        count(h, 1, "committed") == 0 && phase == Some(Phase::Unmet(Hindrance::NotUp)) && h.gives(&n(1), Step::Restart) == refused(Unmet::NotUp(n(2)))
+    };
+    ReturnEndsRestart: a_return_ends_a_restart_that_asks_still => |h| {
+        h.staged(&n(1));
+        assert_eq!(h.gives(&n(1), Step::Restart), Ok(Receipt::Started));
+        strike(h, Fault::PersonPauses, 2);
+        assert_eq!(h.gives(&n(1), Step::Return), refused(Unmet::Busy));
+        h.wait(Millis::minutes(1));
+        h.gives(&n(1), Step::Return) == Ok(Receipt::Applied)
+    };
+    NoReturnAfterCommit: a_node_is_not_resumed_between_its_commit_and_its_restart => |h| {
+        h.staged(&n(1));
+        assert_eq!(h.gives(&n(1), Step::Restart), Ok(Receipt::Started));
+        h.wait(Millis::minutes(1));
+        let questions = Planned::now(Fault::QuestionsFail, h.cluster.clone(), Some(n(1)));
+        assert!(h.lab.plan(Planned { lasting: Some(Millis::minutes(20)), ..questions }).is_some());
+        h.wait(Millis::minutes(21));
+        h.gives(&n(1), Step::Return) == refused(Unmet::Committed) && count(h, 1, "resumed") == 0
     };
     InstallOnce: a_second_install_of_an_attempt_takes_the_worker_over => |h| {
         installing(h);

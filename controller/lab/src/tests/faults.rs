@@ -350,6 +350,7 @@ fn a_committed_node_stays_up_while_its_going_would_cost_the_quorum() {
     let mut hand = Hand::new(1, 2);
     hand.staged(&n(1));
     assert_eq!(hand.gives(&n(1), Step::Restart), Ok(Receipt::Started));
+    hand.wait(Millis::minutes(1));
     strike(&mut hand, Fault::NodeNeverReturns, 2);
     strike(&mut hand, Fault::NodeCrashes, 2);
     let phase = |hand: &mut Hand| known(&hand.facts(&n(1)).memory).commit.map(|c| c.phase);

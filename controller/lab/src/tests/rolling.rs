@@ -64,9 +64,9 @@ fn the_log_tells_an_upgrade() {
         2026-11-18T11:16:40Z N02 resumed (order c/1.ab/16, accepted 2026-11-18T11:16:40Z)
         2026-11-18T11:34:40Z N02 suspended (order c/1.ab/20, accepted 2026-11-18T11:34:40Z)
         2026-11-18T11:39:40Z N02 began-install 23H2 attempt 1 (order c/1.ab/24, accepted 2026-11-18T11:39:40Z)
-        2026-11-18T13:27:40Z N02 committed 23H2 attempt 1 (order c/1.ab/28, accepted 2026-11-18T13:27:40Z)
-        2026-11-18T13:31:28Z N02 went-down (order c/1.ab/28, accepted 2026-11-18T13:27:40Z)
-        2026-11-18T13:46:54Z N02 changed-build 20349.3700 to 25398.1665 (order c/1.ab/28, accepted 2026-11-18T13:27:40Z)
+        2026-11-18T13:27:50Z N02 committed 23H2 attempt 1 (order c/1.ab/28, accepted 2026-11-18T13:27:40Z)
+        2026-11-18T13:31:38Z N02 went-down (order c/1.ab/28, accepted 2026-11-18T13:27:40Z)
+        2026-11-18T13:47:04Z N02 changed-build 20349.3700 to 25398.1665 (order c/1.ab/28, accepted 2026-11-18T13:27:40Z)
         2026-11-18T13:48:40Z N02 resumed (order c/1.ab/32, accepted 2026-11-18T13:48:40Z)
     "#]]
     .assert_eq(&log(&hand));

@@ -3,7 +3,7 @@
 use super::scene::{NOW, Scene, build, id, known, place, text};
 use drydock_model::ids::EntryId;
 use drydock_model::ledger::{Abandoned, Event, Failure, Outcome, TOMB};
-use drydock_model::observed::{Consumed, Marker, MarkerState, MemberState, Phase};
+use drydock_model::observed::{Consumed, Hindrance, Marker, MarkerState, MemberState, Phase};
 use drydock_model::order::Order;
 use drydock_model::plan::{Decision, Remote};
 use drydock_model::step::Step;
@@ -170,6 +170,29 @@ fn s14_a_refusal_of_the_platform_is_seen_on_the_node() {
     .assert_eq(&scene.close_verdict(Outcome::Failed(Failure::PlatformRefused), true));
     scene.consume(&vacate, Phase::PlatformRefused);
     assert_eq!(scene.close_verdict(Outcome::Failed(Failure::PlatformRefused), true), "holds");
+}
+
+#[test]
+fn s14_what_stood_against_a_restart_is_seen_on_the_node() {
+    let by = Hindrance::Quorum;
+    let mut scene = Scene::four().staged().opened(Step::Restart);
+    let restart = scene.open().clone();
+    scene.consume(&restart, Phase::Started);
+    let hindered = || Outcome::Failed(Failure::Hindered { by });
+    expect![[r#"
+        S14: Restart of N01 would be closed as hindered (quorum would be lost, or it is not known whether), which N01 does not show
+    "#]]
+    .assert_eq(&scene.close_verdict(hindered(), true));
+    scene.consume(&restart, Phase::Unmet(by));
+    assert_eq!(scene.close_verdict(hindered(), true), "holds");
+    let mut scene = Scene::four().committing();
+    let restart = scene.open().clone();
+    scene.consume(&restart, Phase::Unmet(by));
+    expect![[r#"
+        S14: Restart of N01 would be closed as never begun, and N01 has committed it
+    "#]]
+    .assert_eq(&scene.close_verdict(hindered(), true));
+    assert_eq!(scene.close_verdict(Outcome::Failed(Failure::NotRestarted { by }), true), "holds");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use drydock_model::fact::{Fact, Gap};
 use drydock_model::ids::EntryId;
 use drydock_model::ledger::{Event, Outcome};
 use drydock_model::observed::{DiskState, MemberState, StopMark, View, Witness};
-use drydock_model::order::Order;
+use drydock_model::order::{Expect, Order};
 use drydock_model::plan::{Decision, Remote};
 use drydock_model::step::Step;
 use drydock_model::time::Millis;
@@ -66,6 +66,24 @@ fn a_committed_node_is_restarted_whatever_else_is_wrong_but_quorum() {
         S4: without N01 2 of 4 votes are left
     "#]]
     .assert_eq(&scene.verdict(Decision::Open(restart)));
+}
+
+#[test]
+fn s1_a_committed_node_that_is_in_service_again_is_not_restarted() {
+    let mut scene = Scene::four().committing();
+    let mut order = scene.order();
+    assert_eq!(scene.verdict(Decision::Perform(vec![order.clone()])), "holds");
+    scene.member("N01", |m| m.state = MemberState::Up);
+    expect![[r#"
+        S1: N01 is Up at its Restart
+    "#]]
+    .assert_eq(&scene.order_verdict());
+    scene.member("N01", |m| m.state = MemberState::Paused);
+    order.expect = Expect { quorum: true, ..Expect::NOTHING };
+    expect![[r#"
+        S1: the order for Restart of N01 does not make the node check that it is still out by us
+    "#]]
+    .assert_eq(&scene.verdict(Decision::Perform(vec![order])));
 }
 
 #[test]

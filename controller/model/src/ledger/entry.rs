@@ -2,6 +2,7 @@
 
 use crate::desired::Target;
 use crate::ids::{BootId, EntryId, Epoch, NodeId, NodeName, Place, Revision, Seq, SpecHash};
+use crate::observed::Hindrance;
 use crate::step::{Purpose, Step};
 use crate::time::Stamp;
 use schemars::JsonSchema;
@@ -119,6 +120,16 @@ pub enum Failure {
     OtherRelease,
     /// The node runs the release that was asked for, in a build below `minimumBuild`.
     BelowMinimum,
+    /// What it needs no longer held before it began; nothing changed.
+    Hindered {
+        /// What.
+        by: Hindrance,
+    },
+    /// The upgrade is committed, and the restart that it waits for was not possible.
+    NotRestarted {
+        /// What stood against it.
+        by: Hindrance,
+    },
     /// It took no effect.
     NoEffect,
     /// It was ended by a Cancel.
@@ -138,6 +149,8 @@ impl fmt::Display for Failure {
             Failure::ValuesLost => f.write_str("the registry values were lost in the restart"),
             Failure::BelowMinimum => f.write_str("the node runs the release asked for, and a build below minimumBuild"),
             Failure::OtherRelease => f.write_str("the node runs a newer release than the one asked for"),
+            Failure::Hindered { by } => write!(f, "nothing was begun, as what it needs no longer held: {by}"),
+            Failure::NotRestarted { by } => write!(f, "the upgrade is committed and the node was not restarted: {by}"),
             Failure::NoEffect => f.write_str("it took no effect"),
             Failure::Cancelled => f.write_str("it was cancelled"),
         }

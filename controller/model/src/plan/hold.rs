@@ -19,10 +19,14 @@ pub enum HoldReason {
         /// Which node.
         node: NodeName,
     },
-    /// A node that is out by the ledger carries no marker of ours, though it remembers us; or a node is paused that we did not pause.
+    /// A node that is out by the ledger carries no marker of ours, though it remembers us; or a node is paused that we did not pause; or one that waits for
+    /// the restart of its committed upgrade was put back into service.
     PersonHasNode {
         /// Which node.
         node: NodeName,
+        /// An upgrade is committed on it: its next restart, whoever asks for it, goes on with that.
+        #[serde(default)]
+        committed: bool,
     },
     /// A node remembers more than the ledger.
     LedgerRewound {
@@ -157,7 +161,13 @@ impl fmt::Display for HoldReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             HoldReason::NodeReplaced { node } => write!(f, "another machine answers as {node}"),
-            HoldReason::PersonHasNode { node } => write!(f, "{node} is paused or resumed by somebody else"),
+            HoldReason::PersonHasNode { node, committed: false } => write!(f, "{node} is paused or resumed by somebody else"),
+            HoldReason::PersonHasNode { node, committed: true } => {
+                write!(
+                    f,
+                    "{node} was put back into service by somebody else after its upgrade was committed; its next restart goes on with that"
+                )
+            }
             HoldReason::LedgerRewound { node, shows } => write!(f, "{node} remembers {shows}, which the ledger has not"),
             HoldReason::NodeFailed { node, failed } => write!(f, "{node} failed at {}: {}", failed.step, failed.why),
             HoldReason::TooManyFailed { nodes } => write!(f, "more nodes failed than maxFailedNodes allows: {}", list(nodes)),
@@ -224,7 +234,10 @@ impl HoldReason {
             HoldReason::NodeReplaced { node } => format!(
                 "If the machine was replaced on purpose: drydock node retry {node} --reason TEXT. If it will not come back: drydock node gone {node} --reason TEXT."
             ),
-            HoldReason::PersonHasNode { node } => format!(
+            HoldReason::PersonHasNode { node, committed: true } => format!(
+                "Take it out of service again (Suspend-ClusterNode -Name {node} -Drain); Drydock then restarts it and brings it back. Or drain and restart it yourself. A commit cannot be taken back."
+            ),
+            HoldReason::PersonHasNode { node, committed: false } => format!(
                 "When you have done with it, resume it (Resume-ClusterNode -Name {node}) so that it is Up; Drydock then goes on by itself."
             ),
             HoldReason::LedgerRewound { .. } => {
@@ -243,7 +256,9 @@ impl HoldReason {
                 "It is tried again by itself, at most an hour apart. The newest log.txt under %ProgramData%\\Drydock on {node} and the System log say what refuses it; Resume-ClusterNode -Name {node} by hand ends it, too."
             ),
             HoldReason::StepOverdue { node, .. } => {
-                format!("Look at what {node} is doing. When the step ends, or fails, Drydock goes on by itself.")
+                format!(
+                    "Look at what {node} is doing. When the step ends, or fails, Drydock goes on by itself. Where it was tried as often as it may be: mend the cause, then drydock node retry {node} --reason TEXT."
+                )
             }
             HoldReason::StorageStalled { node, .. } => format!(
                 "Get-StorageJob, Get-VirtualDisk and Get-HealthFault on the cluster say what is missing; never cancel a repair. Where a ReFS volume stays Detached after an upgrade, set RefsEnableMetadataValidation on {node} to 1 and back to 0 (HKLM\\SYSTEM\\CurrentControlSet\\Control\\FileSystem). Drydock goes on when it has healed."
@@ -296,7 +311,7 @@ impl HoldReason {
     pub fn node(&self) -> Option<&NodeName> {
         match self {
             HoldReason::NodeReplaced { node }
-            | HoldReason::PersonHasNode { node }
+            | HoldReason::PersonHasNode { node, .. }
             | HoldReason::LedgerRewound { node, .. }
             | HoldReason::NodeFailed { node, .. }
             | HoldReason::NodeSilent { node, .. }
@@ -372,6 +387,9 @@ fn where_to_look(node: &NodeName, failed: &Failed) -> String {
         (Step::Reboot, Failure::ValuesLost) => format!(
             "RefsEnableMetadataValidation (HKLM\\SYSTEM\\CurrentControlSet\\Control\\FileSystem) or SkipSmallLocalAllocations (HKLM\\SYSTEM\\CurrentControlSet\\Services\\Vid\\Parameters) of {node} does not stay 0 over a restart: a Group Policy may set it, or set it to 1 and back to 0 once by hand."
         ),
+        (_, Failure::Hindered { by } | Failure::NotRestarted { by }) => {
+            format!("The newest log.txt under %ProgramData%\\Drydock on {node} says more of what stood against it: {by}.")
+        }
         (Step::Restart, Failure::RolledBack) => {
             format!("Setup says why in setuperr.log on {node}, in C:\\$WINDOWS.~BT\\Sources\\Panther or C:\\Windows\\Panther.")
         }

@@ -5,8 +5,8 @@ use drydock_model::desired::{Build, Target};
 use drydock_model::fact::{Fact, Gap};
 use drydock_model::ids::{ClusterId, NodeId, NodeName, Place};
 use drydock_model::observed::{
-    Boot, ClusterService, Commit, CommitPhase, Consumed, DrainStatus, Marker, MarkerState, Member, MemberState, Memory, NodeFacts, Phase,
-    RegistryFacts, Room, Setup, StopMark, View, Witness, Worker, WorkerFailure, WorkerState,
+    Boot, ClusterService, Commit, CommitPhase, Consumed, DrainStatus, Hindrance, Marker, MarkerState, Member, MemberState, Memory,
+    NodeFacts, Phase, RegistryFacts, Room, Setup, StopMark, View, Witness, Worker, WorkerFailure, WorkerState,
 };
 use drydock_model::time::{Millis, Span, Timestamp};
 use serde_json::Value;
@@ -75,8 +75,22 @@ fn memory(at: At<'_>) -> Result<Memory, Gap> {
 }
 
 fn consumed(at: At<'_>) -> Result<Consumed, Gap> {
-    let phases =
-        [("Recorded", Phase::Recorded), ("Started", Phase::Started), ("Ended", Phase::Ended), ("PlatformRefused", Phase::PlatformRefused)];
+    let phases = [
+        ("Recorded", Phase::Recorded),
+        ("Started", Phase::Started),
+        ("Ended", Phase::Ended),
+        ("PlatformRefused", Phase::PlatformRefused),
+        ("UnmetTold", Phase::Unmet(Hindrance::Told)),
+        ("UnmetStopMark", Phase::Unmet(Hindrance::StopMark)),
+        ("UnmetMarker", Phase::Unmet(Hindrance::Marker)),
+        ("UnmetNotUp", Phase::Unmet(Hindrance::NotUp)),
+        ("UnmetNoView", Phase::Unmet(Hindrance::NoView)),
+        ("UnmetStorage", Phase::Unmet(Hindrance::Storage)),
+        ("UnmetOtherBuild", Phase::Unmet(Hindrance::OtherBuild)),
+        ("UnmetQuorum", Phase::Unmet(Hindrance::Quorum)),
+        ("UnmetTooLate", Phase::Unmet(Hindrance::TooLate)),
+        ("UnmetPlatform", Phase::Unmet(Hindrance::Platform)),
+    ];
     Ok(Consumed { place: at.field("place")?.parsed()?, digest: at.field("digest")?.parsed()?, phase: at.field("phase")?.word(&phases)? })
 }
 

@@ -82,6 +82,20 @@ fn a_nodes_answer_becomes_its_facts() {
 }
 
 #[test]
+fn every_word_for_what_hindered_a_restart_is_understood() {
+    let library = include_str!("../../scripts/lib-memory.ps1");
+    let words = library.lines().find_map(|line| line.strip_prefix("function Get-Hindrances { ")).unwrap();
+    let words: Vec<&str> = words.trim_end_matches([' ', '}']).split(", ").map(|word| word.trim_matches('\'')).collect();
+    assert_eq!(words.len(), 10, "{words:?}");
+    for word in words {
+        let mut answer = answer();
+        answer["memory"]["value"]["consumed"]["phase"] = json!(format!("Unmet{word}"));
+        let phase = node(&answer, seen()).memory.known().unwrap().consumed.as_ref().unwrap().phase;
+        assert_eq!(format!("{phase:?}"), format!("Unmet({word})"));
+    }
+}
+
+#[test]
 fn a_clusters_answers_become_its_facts() {
     let rooms = BTreeMap::from([(n("N01"), room(&answer(), seen()))]);
     let facts = cluster(n("N02"), Ok(&of_cluster()), Ok(&storage()), &rooms, seen());
