@@ -123,9 +123,15 @@ impl<'a> Eye<'a> {
         self.view.iter().flat_map(|view| view.members.keys()).filter(move |member| !named.contains(member))
     }
 
-    /// Whether a node other than `node` is known to be missing, or to be another than it was.
-    pub(crate) fn other_missing(&self, node: &NodeName) -> bool {
-        self.troubles.keys().any(|other| other != node) || self.view.is_ok() && matches!(self.others_up(node), Err(WaitingOn::NotUp { .. }))
+    /// What is known to be wrong with a node other than `node`: it is missing, or another than it was.
+    pub(crate) fn other_missing(&self, node: &NodeName) -> Option<String> {
+        if let Some((_, why)) = self.troubles.iter().find(|(other, _)| *other != node) {
+            return Some(why.to_string());
+        }
+        match self.others_up(node) {
+            Err(why @ WaitingOn::NotUp { .. }) if self.view.is_ok() => Some(why.to_string()),
+            Err(_) | Ok(()) => None,
+        }
     }
 
     /// The nodes that the ledger does not know as they show themselves, each with what is wrong.

@@ -111,8 +111,8 @@ fn begin(eye: &Eye<'_>, intent: &Intent) -> Decision {
             Some(Abandoned::SpecChanged)
         }
         (Step::Vacate | Step::WriteRegistry, _) => eye.stopped().is_err().then_some(Abandoned::Suspended),
-        (Step::Reboot | Step::Install, Some(out)) => way::wants_back(eye, out),
-        (Step::Restart, Some(out)) if !forward => way::wants_back(eye, out),
+        (Step::Reboot | Step::Install, Some(out)) => way::wants_back(eye, out).map(|(why, _)| why),
+        (Step::Restart, Some(out)) if !forward => way::wants_back(eye, out).map(|(why, _)| why),
         (Step::Reboot | Step::Install | Step::Restart | Step::Return | Step::Settle, _) => None,
     };
     match (intent.step, &eye.ledger.out) {

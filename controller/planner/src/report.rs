@@ -5,7 +5,7 @@ use crate::way;
 use drydock_model::desired::Standing;
 use drydock_model::fact::Fact;
 use drydock_model::ids::NodeName;
-use drydock_model::ledger::{Abandoned, Ledger};
+use drydock_model::ledger::Ledger;
 use drydock_model::paths::path;
 use drydock_model::plan::{Decision, Estimate, HoldReason, NodePhase, NodeReport, Recheck, Report, Situation, WaitingOn, WindowReport};
 use drydock_model::step::{Purpose, Step};
@@ -39,10 +39,7 @@ fn unupgraded(eye: &Eye<'_>, decision: &Decision) -> Option<String> {
     if intent.step != Step::Return || out.returning {
         return None;
     }
-    Some(match way::wants_back(eye, out)? {
-        Abandoned::WindowClosed => "the window has no time for the rest of it".to_owned(),
-        why @ (Abandoned::SpecChanged | Abandoned::GuardFailed | Abandoned::Suspended) => why.to_string(),
-    })
+    way::wants_back(eye, out).map(|(_, why)| why)
 }
 
 fn window(s: &Situation<'_>) -> WindowReport {

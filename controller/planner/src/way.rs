@@ -245,47 +245,51 @@ pub(crate) fn beyond<'m>(eye: &Eye<'_>, name: &NodeName, memory: &'m Memory) -> 
     facts.setup.known().is_none_or(|s| s.running || s.pending).then_some(commit)
 }
 
-/// Why a node before its point of no return is brought back un-upgraded, if anything speaks for it.
-pub(crate) fn wants_back(eye: &Eye<'_>, out: &Out) -> Option<Abandoned> {
+/// Why a node before its point of no return is brought back un-upgraded, if anything speaks for it: as its step is closed, and in words.
+pub(crate) fn wants_back(eye: &Eye<'_>, out: &Out) -> Option<(Abandoned, String)> {
     let name = &out.node.name;
-    if eye.stopped().is_err() {
-        return Some(Abandoned::Suspended);
+    let for_it = |why: Abandoned, words: &str| Some((why, words.to_owned()));
+    if let Err(on) = eye.stopped() {
+        return Some((Abandoned::Suspended, on.to_string()));
     }
     if out.returning || !out.vacated {
-        return Some(Abandoned::GuardFailed);
+        return for_it(Abandoned::GuardFailed, "it was not taken out as a whole");
     }
     // The desired state asks nothing more of this node than that it is left as it was found.
     if !eye.s.desired.nodes.contains(name) {
-        return Some(Abandoned::SpecChanged);
+        return for_it(Abandoned::SpecChanged, "the cluster's file no longer names it");
     }
     if eye.s.desired.maintenance.overrun == Overrun::Stop && eye.s.desired.maintenance.windows.open_span(eye.now()).is_none() {
-        return Some(Abandoned::WindowClosed);
+        return for_it(Abandoned::WindowClosed, "the window closed");
     }
     if no_time_for_another(eye, out) {
-        return Some(Abandoned::WindowClosed);
+        return for_it(Abandoned::WindowClosed, "the window has no time for another attempt");
     }
     if eye.ledger.last.as_ref().is_some_and(|last| last.node == out.node && last.target != eye.s.desired.target) {
-        return Some(Abandoned::SpecChanged);
+        return for_it(Abandoned::SpecChanged, "another release is asked for now");
     }
     // With a worker that cannot be read it never goes forward, and a person need not find it paused.
     if damaged(eye, name) {
-        return Some(Abandoned::GuardFailed);
+        return for_it(Abandoned::GuardFailed, "what it keeps of its worker is damaged");
     }
     let attempts = eye.ledger.attempts_of(&out.node, eye.s.desired.target);
     if attempts.spent || attempts.used() > eye.s.desired.run.max_retries_per_node {
-        return Some(Abandoned::GuardFailed);
+        return for_it(Abandoned::GuardFailed, "no attempt is left");
     }
     // Resumed by somebody: nothing is installed on, or restarted under, a node in service.
     if eye.member(name).is_ok_and(|m| m.state == MemberState::Up) {
-        return Some(Abandoned::GuardFailed);
+        return for_it(Abandoned::GuardFailed, "somebody resumed it");
     }
     // Upgraded without the values in effect, its volumes may not come online.
     if out.purpose == Purpose::Upgrade && eye.registry(name) == Ok(Registry::Wrong) {
-        return Some(Abandoned::GuardFailed);
+        return for_it(Abandoned::GuardFailed, "its registry values are not as they must be");
     }
     // Only what is known to be wrong brings a node back: over what is unknown it waits.
-    let foreign_damage = eye.storage().is_ok_and(|s| own_damage_only(s, name).is_err());
-    (eye.other_missing(name) || foreign_damage).then_some(Abandoned::GuardFailed)
+    let words = eye.other_missing(name).or_else(|| {
+        let foreign = own_damage_only(eye.storage().ok()?, name).err()?;
+        Some(WaitingOn::StorageRepair(foreign).to_string())
+    });
+    words.map(|words| (Abandoned::GuardFailed, words))
 }
 
 /// What the node keeps of its worker is damaged, so nobody can tell how far that came.

@@ -218,7 +218,7 @@ fn no_further_attempt_is_made_that_would_outlast_the_window() {
     assert!(!back(&case), "the whole of it fits still: {}", case.says());
     case.pass(Millis::hours(2));
     assert!(back(&case), "{}", case.says());
-    assert_eq!(case.plan().report.next, "begins Return on N01, which goes back as it is: the window has no time for the rest of it");
+    assert_eq!(case.plan().report.next, "begins Return on N01, which goes back as it is: the window has no time for another attempt");
     case.desired.maintenance.overrun = Overrun::Finish;
     assert!(!back(&case), "a run that may go on outside its windows goes on: {}", case.says());
 }
