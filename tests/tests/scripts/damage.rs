@@ -196,7 +196,7 @@ fn a_commit_is_never_ended_because_its_file_does_not_read() {
     let file = PathBuf::from(&c.environment("N01")["ProgramData"]).join("Drydock").join(place).join("state.json");
     std::fs::write(file, b"{").expect("the file");
     let back = c.order("N01", Step::Return);
-    assert_eq!(c.send(&back), Receipt::Refused(Unmet::Busy));
+    assert_eq!(c.send(&back), Receipt::Refused(Unmet::Committed), "the node remembers what the file does not say");
     assert_eq!(c.truth("N01")["agent"]["operation"]["what"], "commit");
     c.drop_host("N01");
 }
