@@ -459,16 +459,6 @@ fn a_commit_of_somebody_else_that_cannot_be_read_holds_every_cluster_and_the_way
 }
 
 #[test]
-fn whatever_keeps_the_branch_from_being_read_is_waited_for_and_the_way_back_goes_on() {
-    let (remotes, north) = begun(&["alpha"]);
-    let message = "x".repeat(1_100_000);
-    remotes.put(Hand::Stranger, Vec::new(), &message);
-    let reading = north.read("alpha").expect("a reading all the same");
-    assert!(matches!(reading.remote, Remote::Unread(_)), "{:?}", reading.remote);
-    assert!(ledger(reading).out.is_some());
-}
-
-#[test]
 fn two_clusters_do_not_write_into_one_folder() {
     let (_remotes, north) = begun(&["alpha"]);
     let mut record = record("alpha", vec![Event::Noted { state: "Wait/A".to_owned() }], drydock_tests::home::BEGIN);
