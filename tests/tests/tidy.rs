@@ -427,3 +427,15 @@ fn no_document_or_source_links_to_a_file_that_is_not_there() {
         }
     }
 }
+
+/// Cargo would build them, and run none.
+#[test]
+fn where_a_manifest_says_that_there_are_no_unit_tests_there_are_none() {
+    let mut without = files("controller/planner/src", ".rs");
+    without.extend(files("tests/src", ".rs"));
+    without.push(root().join("controller/cli/src/main.rs"));
+    for path in without {
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(!text.contains("#[test]") && !text.contains("cfg(test)"), "{} has tests that nobody runs", path.display());
+    }
+}
