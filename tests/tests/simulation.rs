@@ -6,7 +6,7 @@ use drydock_engine::ports::{Fleet, TakeOver, Wanted};
 use drydock_engine::run::{End, Options, run};
 use drydock_lab::sim::{Branch, BranchWrite, SimClock, SimClusters, SimSource, SimStore, SimWorld, Sleep};
 use drydock_lab::{Durations, Lab};
-use drydock_model::desired::Suspend;
+use drydock_model::desired::{Desired, Suspend};
 use drydock_model::time::Millis;
 use drydock_tests::home::{BEGIN, record};
 use drydock_tests::sim::{Ended, Sim};
@@ -118,20 +118,37 @@ fn an_order_that_takes_turns_with_a_hold_is_not_told_each_time() {
     assert!(wrote <= 8, "{wrote} entries in three hours: {}", sim.story.join("\n"));
 }
 
+/// What a watcher can do to the life that it watches.
+struct Reach {
+    stop: tokio::sync::watch::Sender<bool>,
+    source: SimSource,
+}
+
 /// A controller that tends one cluster, told of each plan.
-fn life(watcher: impl Fn(&Wanted, &tokio::sync::watch::Sender<bool>) + Send + Sync + 'static) -> End {
+fn life(watcher: impl Fn(&Wanted, &Reach) + Send + Sync + 'static) -> End {
+    life_with(None, watcher)
+}
+
+fn fleet(of: &[Arc<Wanted>]) -> Fleet {
+    let clusters: BTreeMap<_, _> = of.iter().map(|wanted| (wanted.desired.cluster.clone(), Arc::clone(wanted))).collect();
+    Fleet { revision: record("c", Vec::new(), BEGIN).wanted.revision.clone(), clusters, problems: Vec::new(), refused: None }
+}
+
+/// The same, of a cluster that is suspended at first.
+fn life_with(suspend: Option<Suspend>, watcher: impl Fn(&Wanted, &Reach) + Send + Sync + 'static) -> End {
     let lab = Arc::new(Mutex::new(Lab::new(1, BEGIN, Durations::real())));
     let clock = SimClock::new(Arc::clone(&lab), Sleep::Drives, 1);
     let wanted = record("c", Vec::new(), BEGIN).wanted;
-    let clusters = BTreeMap::from([(wanted.desired.cluster.clone(), Arc::clone(&wanted))]);
-    let fleet = Fleet { revision: wanted.revision.clone(), clusters, problems: Vec::new(), refused: None };
+    let desired = Arc::new(Desired { suspend, ..(*wanted.desired).clone() });
+    let source = SimSource::new(fleet(&[Arc::new(Wanted { desired, ..(*wanted).clone() })]));
     let world = SimWorld {
-        source: SimSource::new(fleet),
+        source: source.clone(),
         store: Arc::new(SimStore::new(Branch::new(), "north", clock.clone())),
         clusters: SimClusters::new(lab, clock.clone()),
         clock,
     };
-    let (tell, told) = tokio::sync::watch::channel(false);
+    let (stop, told) = tokio::sync::watch::channel(false);
+    let reach = Reach { stop, source };
     let options = Options {
         mode: Mode::Act,
         take_over: TakeOver::No,
@@ -139,7 +156,7 @@ fn life(watcher: impl Fn(&Wanted, &tokio::sync::watch::Sender<bool>) + Send + Sy
         pacing: Pacing::default(),
         poll: Millis::minutes(1),
         stop_file: Arc::new(|| None),
-        watcher: Arc::new(move |wanted, _| watcher(wanted, &tell)),
+        watcher: Arc::new(move |wanted, _| watcher(wanted, &reach)),
     };
     // The sleeps of this clock take no time and give nobody a turn: the cluster's task has a thread of its own.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().expect("a runtime");
@@ -150,23 +167,50 @@ fn life(watcher: impl Fn(&Wanted, &tokio::sync::watch::Sender<bool>) + Send + Sy
 fn a_cluster_whose_task_breaks_off_is_begun_anew() {
     let looks = Arc::new(Mutex::new(0));
     let counted = Arc::clone(&looks);
-    let ended = life(move |_, stop| {
+    let ended = life(move |_, reach| {
         let look = {
             let mut looks = counted.lock().unwrap();
             *looks += 1;
             *looks
         };
         assert!(look > 2, "a fault at look {look}");
-        stop.send_replace(true);
+        reach.stop.send_replace(true);
     });
     assert_eq!((ended, *looks.lock().unwrap()), (End::Stopped { unpushed: None }, 3));
 }
 
 #[test]
 fn a_cluster_whose_task_is_broken_off_is_named_at_the_end() {
-    let ended = life(|wanted, stop| {
-        stop.send_replace(true);
+    let ended = life(|wanted, reach| {
+        reach.stop.send_replace(true);
         panic!("a fault while {} is looked at", wanted.path);
     });
     assert!(matches!(&ended, End::Fault(what) if what.starts_with("c: ") && what.contains("panicked")), "{ended:?}");
+}
+
+#[test]
+fn a_cluster_that_the_fleet_speaks_of_no_more_stays_suspended_without_end() {
+    let suspend = |reason: &str, until| Some(Suspend { reason: reason.to_owned(), until });
+    let gone = suspend("the fleet does not speak of it any more", None);
+    let endless = suspend("a freeze", None);
+    for (at_first, at_last) in
+        [(None, gone.clone()), (suspend("a freeze", Some(BEGIN + Millis::hours(1))), gone), (endless.clone(), endless)]
+    {
+        let seen = Arc::new(Mutex::new(vec![at_first.clone()]));
+        let (noted, last) = (Arc::clone(&seen), at_last.clone());
+        let looks = Mutex::new(0);
+        let ended = life_with(at_first, move |wanted, reach| {
+            reach.source.set(Ok(fleet(&[])));
+            let (mut seen, mut looks) = (noted.lock().unwrap(), looks.lock().unwrap());
+            if seen.last() != Some(&wanted.desired.suspend) {
+                seen.push(wanted.desired.suspend.clone());
+            }
+            *looks += 1;
+            // Some looks more than the news needs: it is not taken back.
+            reach.stop.send_replace(*looks > 200 && seen.last() == Some(&last) || *looks > 100_000);
+        });
+        assert_eq!(ended, End::Stopped { unpushed: None });
+        let seen = seen.lock().unwrap();
+        assert!(seen.last() == Some(&at_last) && seen.len() <= 2, "{seen:?}");
+    }
 }

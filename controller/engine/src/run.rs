@@ -91,30 +91,26 @@ pub async fn run<W: World>(world: Arc<W>, options: Options, mut stop: watch::Rec
             }
         }
     }
-    let end = tend(&world, &options, &mut stop).await;
-    if let End::StoodDown(_) = end {
-        return end;
-    }
+    let broken = match tend(&world, &options, &mut stop).await {
+        Ok(broken) => broken,
+        Err(why) => return End::StoodDown(why),
+    };
     let unpushed = match world.store().flush().await {
         Ok(()) => None,
         Err(StoreError::StoodDown(why)) => return End::StoodDown(why),
         Err(StoreError::Refused(why) | StoreError::Local(why)) => Some(why),
         Err(error @ StoreError::Touched { .. }) => Some(error.to_string()),
     };
-    match end {
-        End::Stopped { .. } => End::Stopped { unpushed },
-        End::Fault(what) => {
-            if let Some(why) = unpushed {
-                warn!(%why, "not everything is on the status branch");
-            }
-            End::Fault(what)
-        }
-        End::StoodDown(_) | End::TooNew(_) => end,
+    let Some(what) = broken else { return End::Stopped { unpushed } };
+    if let Some(why) = unpushed {
+        warn!(%why, "not everything is on the status branch");
     }
+    End::Fault(what)
 }
 
-/// Reads the desired state again and again, and keeps one task per cluster.
-async fn tend<W: World>(world: &Arc<W>, options: &Options, stop: &mut watch::Receiver<bool>) -> End {
+/// Reads the desired state again and again, and keeps one task per cluster, until it is told to stop: then what broke a task that has not gone on since.
+/// Or until another controller holds the branch: then why that is so.
+async fn tend<W: World>(world: &Arc<W>, options: &Options, stop: &mut watch::Receiver<bool>) -> Result<Option<String>, String> {
     let mut pace = Pace::new(options.pacing);
     let probes = Arc::new(Semaphore::new(options.probes.max(1)));
     let mut tasks: BTreeMap<ClusterName, watch::Sender<Arc<Wanted>>> = BTreeMap::new();
@@ -161,7 +157,7 @@ async fn tend<W: World>(world: &Arc<W>, options: &Options, stop: &mut watch::Rec
             Err(error) => {
                 warn!(%error, "the last desired state stays in force");
                 match handling::of_source(&error) {
-                    Handling::StandDown(why) => break End::StoodDown(why),
+                    Handling::StandDown(why) => break Err(why),
                     Handling::After(pause) => pause,
                     Handling::Again | Handling::Onward => pace.slower().max(options.pacing.soon),
                 }
@@ -170,8 +166,8 @@ async fn tend<W: World>(world: &Arc<W>, options: &Options, stop: &mut watch::Rec
         let pause = spread(pause, world.clock().dice());
         tokio::select! {
             biased;
-            _ = stop.wait_for(|stop| *stop) => break End::Stopped { unpushed: None },
-            Some(why) = stood_down.recv() => break End::StoodDown(why),
+            _ = stop.wait_for(|stop| *stop) => break Ok(()),
+            Some(why) = stood_down.recv() => break Err(why),
             () = world.source().stirred() => {}
             () = world.clock().sleep(pause) => {}
         }
@@ -182,10 +178,7 @@ async fn tend<W: World>(world: &Arc<W>, options: &Options, stop: &mut watch::Rec
     while let Some(ended) = running.join_next().await {
         broken = broken.or(ended.unwrap_or_else(|error| Some(error.to_string())));
     }
-    match (end, broken) {
-        (End::Stopped { .. }, Some(what)) => End::Fault(what),
-        (end, _) => end,
-    }
+    end.map(|()| broken)
 }
 
 /// Suspends a cluster that the fleet no longer speaks of; whether that is new.
@@ -247,11 +240,14 @@ impl<W: World> Task<W> {
                 pause = first;
             }
             error!(%cluster, %broken, %pause, "the task of this cluster broke off, which is a fault in Drydock; it is begun anew after a pause, and the other clusters go on");
-            tokio::select! {
+            let ended = tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop) => return Some(format!("{cluster}: {broken}")),
-                () = over(&mut told) => return Some(format!("{cluster}: {broken}")),
-                () = this.world.clock().sleep(pause) => {}
+                _ = stop.wait_for(|stop| *stop) => true,
+                () = over(&mut told) => true,
+                () = this.world.clock().sleep(pause) => false,
+            };
+            if ended {
+                return Some(format!("{cluster}: {broken}"));
             }
             pause = pause.times(2).min(most);
         }
