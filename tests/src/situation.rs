@@ -1,13 +1,13 @@
 //! Single situations for the planner: a healthy cluster of four, one thing changed at a time.
 
-use drydock_model::desired::*;
+use crate::sim::desired;
+use drydock_model::desired::Desired;
 use drydock_model::fact::Fact;
 use drydock_model::ids::*;
 use drydock_model::ledger::*;
 use drydock_model::observed::*;
 use drydock_model::plan::*;
 use drydock_model::time::{Millis, Now, Span, Stamp, Timestamp};
-use drydock_model::window::Windows;
 use drydock_planner::plan;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -92,30 +92,7 @@ pub fn four() -> Case {
     let mut ledger = Ledger::new(epoch());
     ledger.known = (1..=4).map(|n| (name(n), id(n))).collect();
     Case {
-        desired: Desired {
-            cluster: "hospital-north".parse().expect("fine"),
-            spec: "spec-1".parse().expect("fine"),
-            nodes: (1..=4).map(name).collect(),
-            target: Target { version: Version::V23H2, revision: 0 },
-            source: BitsSource::WindowsUpdate,
-            method: Method::Rolling,
-            maintenance: Maintenance { windows: Windows::always(), overrun: Overrun::FinishNode },
-            run: RunOptions {
-                max_retries_per_node: 3,
-                max_failed_nodes: 1,
-                node_order: NodeOrder::FewestRolesFirst,
-                stop_after: None,
-                warn_after: None,
-                reboot_timeout: Millis::hours(1),
-                suspend_cluster_node_timeout: Millis::minutes(30),
-                wait_for_storage_repair_timeout: Millis::hours(8),
-                failback_mode: FailbackMode::Immediate,
-            },
-            workload: WorkloadPolicy::LiveMigrate,
-            suspend: None,
-            contact: None,
-            change: None,
-        },
+        desired: desired(&"hospital-north".parse().expect("fine"), 4),
         ledger,
         observed: Observed {
             nodes: (1..=4).map(|n| (name(n), node(n, &view))).collect(),
