@@ -9,6 +9,7 @@ use drydock_model::time::{Millis, Timestamp};
 use drydock_spec::wire::facts::Facts;
 use drydock_spec::wire::status::ClusterStatus;
 use drydock_spec::wire::{FACTS_FILE, ROOT_FILE, STATUS_FILE, folder, message, root::Root, sample};
+use expect_test::Expect;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write};
@@ -257,4 +258,27 @@ impl World {
         // Spaces at the end of a line are no text that anybody sees, and editors drop them from golden files.
         clean.split('\n').map(str::trim_end).collect::<Vec<_>>().join("\n")
     }
+}
+
+/// Files below `root`.
+pub(crate) fn write(root: &Path, files: &[(&str, &str)]) {
+    for (path, text) in files {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+}
+
+/// All that a command says, run in `directory`.
+pub(crate) fn check_in(world: &World, directory: &Path, line: &str, expect: Expect) {
+    expect.assert_eq(&world.run_in(directory, line).all());
+}
+
+/// A controller's configuration, and its key.
+pub(crate) fn configured(world: &World) {
+    let config = format!(
+        "apiVersion: drydock/v1alpha1\nkind: ControllerConfiguration\nname: north\ndesired: {{remote: fleet.git}}\nstateDirectory: state\nsigningKey: key\n\
+         allowedSigners: {{persons: ['{PUBLIC}']}}\nlab: {{socket: no.sock}}\n"
+    );
+    write(&world.path(""), &[("north.yaml", &config), ("key", KEY)]);
 }

@@ -2,8 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
 mod adopting;
-mod checking;
+mod beginning;
+mod fleet_file;
 mod harness;
 mod nodes;
+mod offering;
+mod planning;
 mod reading;
 mod speaking;
+mod validating;
