@@ -3,17 +3,23 @@
 use super::status::{ago, found as needs_a_look, short_time};
 use crate::Context;
 use crate::args::Why;
-use crate::branch;
+use crate::branch::{self, unreadable};
 use crate::exit::{Exit, Failure};
 use crate::output::Paint;
 use crate::place::Place;
+use drydock_git::{Mirror, Oid};
+use drydock_model::ledger::Word;
+use drydock_model::time::Timestamp;
 use drydock_spec::wire::condition::{ConditionKind, Truth};
-use drydock_spec::wire::message::short;
+use drydock_spec::wire::message::{self, short};
 use drydock_spec::wire::status::{ClusterStatus, Node, is_of_a_file};
-use drydock_spec::wire::{instant, one_line};
+use drydock_spec::wire::words::{self, Said};
+use drydock_spec::wire::{instant, one_line, rfc3339};
 
 /// Characters of a line.
 const MOST: usize = 400;
+/// Commits that are looked at for words: whoever waits for one said it not long ago.
+const MOST_COMMITS: usize = 10_000;
 
 pub(super) fn run(args: &Why, context: &mut Context) -> Result<Exit, Failure> {
     let place = Place::open(context, &args.repository)?;
@@ -33,6 +39,7 @@ pub(super) fn run(args: &Why, context: &mut Context) -> Result<Exit, Failure> {
     lines.push(row("call", &call(wanted.desired.contact.as_deref(), wanted.desired.change.as_deref())));
     lines.extend(status.status.warnings.iter().map(|w| row("mind", w)));
     let now = context.clock.now();
+    lines.extend(unheard(place.status_mirror(), found.tip, &args.cluster, now)?.iter().map(|said| row("said", said)));
     let seen = &status.status.observed.to;
     let age = if instant(seen).is_some_and(|at| at > now) { "ahead of this machine's clock".to_owned() } else { ago(now, seen) };
     lines.push(row("seen", &format!("{seen} ({age})")));
@@ -44,6 +51,32 @@ pub(super) fn run(args: &Why, context: &mut Context) -> Result<Exit, Failure> {
         context.output.say(&format!("\n{problem}"));
     }
     Ok(if held { Exit::Found } else { Exit::Fine })
+}
+
+/// Words to this cluster since its newest entry: an entry takes in every word that came before it and counts. A word that never counts stays in sight until then.
+fn unheard(mirror: &Mirror, tip: Oid, cluster: &str, now: Timestamp) -> Result<Vec<String>, Failure> {
+    let mut said = Vec::new();
+    for id in mirror.walk(tip, None, MOST_COMMITS).map_err(|e| unreadable(&e))?.commits {
+        let commit = mirror.commit(id).map_err(|e| unreadable(&e))?;
+        let what = match words::parse(&commit.message) {
+            Ok(Some(Said::Cluster { cluster: to, word })) if to.as_str() == cluster => match word {
+                Word::Retry { node, .. } => format!("{node} gets fresh attempts"),
+                Word::Gone { node, .. } => format!("{node} is gone for good"),
+                Word::Clock { .. } => "the clock is right as it is".to_owned(),
+            },
+            Ok(Some(Said::ClockEverywhere { .. })) => "the clock is right as it is, everywhere".to_owned(),
+            Ok(None) if message::parse(&commit.message).is_some_and(|trailers| trailers.cluster.as_deref() == Some(cluster)) => break,
+            Ok(_) | Err(_) => continue,
+        };
+        let (by, at) = (&commit.committer.name, rfc3339(Timestamp(commit.committer.seconds.saturating_mul(1_000))));
+        said.push(format!(
+            "{what} ({by}, {}, commit {}); no entry has taken it in yet: that needs a controller that runs and whose allowedSigners.persons has its key",
+            ago(now, &at),
+            short(&id.to_string())
+        ));
+    }
+    said.reverse();
+    Ok(said)
 }
 
 fn row(head: &str, text: &str) -> String {

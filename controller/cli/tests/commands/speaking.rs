@@ -413,3 +413,32 @@ fn a_public_key_is_signed_for_by_whoever_has_the_private_half() {
     assert_eq!(refused.exit, Exit::Configuration, "{refused:?}");
     assert!(refused.all().contains("did not sign: ") && refused.all().contains("ssh-add"), "{refused:?}");
 }
+
+#[test]
+fn what_was_said_and_is_not_heard_yet_is_told_by_why() {
+    let world = World::with(&sample::held());
+    let clone = world.clone();
+    let key = key(&world);
+    let rows = || {
+        let why = world.run_in(&clone, "why hospital-north");
+        why.out.lines().filter(|line| line.starts_with("  said")).map(|line| format!("{}\n", line.trim())).collect::<String>()
+    };
+    assert_eq!(rows(), "");
+    for line in [
+        "node retry N02 --reason disk_3_replaced",
+        "clock accept --reason checked",
+        "node gone N04 --reason scrapped --cluster hospital-north",
+    ] {
+        assert_eq!(world.run_in(&clone, &format!("{line} {key}")).exit, Exit::Fine);
+    }
+    // Not for this cluster, and no word.
+    world.commit("drydock/status", "clock is accepted\n\nWord: clock\nCluster: till-042\nReason: r\nSchema: 1", &[]);
+    world.commit("drydock/status", "just a note", &[]);
+    expect![[r#"
+          said    N02 gets fresh attempts (Ann, 0s ago, commit COMMIT-10-); no entry has taken it in yet: that needs a controller that runs and whose allowedSigners.persons has its key
+          said    the clock is right as it is, everywhere (Ann, 0s ago, commit COMMIT-10-); no entry has taken it in yet: that needs a controller that runs and whose allowedSigners.persons has its key
+          said    N04 is gone for good (Ann, 0s ago, commit COMMIT-10-); no entry has taken it in yet: that needs a controller that runs and whose allowedSigners.persons has its key
+    "#]].assert_eq(&rows());
+    world.commit("drydock/status", "hospital-north: Wait/Window\n\nCluster: hospital-north\nSchema: 1", &[]);
+    assert_eq!(rows(), "");
+}
