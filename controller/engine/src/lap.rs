@@ -228,13 +228,19 @@ impl<W: World> Effect<'_, W> {
                 let state = memory.unheard.as_ref().and_then(|unheard| self.told(orders, &plan.decision, unheard));
                 return match state {
                     Some((state, why)) => {
-                        let mut plan = plan;
-                        plan.report.blocked_by.push(why);
-                        let lap = self.write(vec![Event::Noted { state }], Then::AtOnce, plan).await;
+                        let mut told = plan.clone();
+                        told.report.blocked_by.push(why);
+                        let lap = self.write(vec![Event::Noted { state }], Then::AtOnce, told).await;
                         if let Some(unheard) = &mut memory.unheard {
                             unheard.told = lap.wrote.is_some();
                         }
-                        lap
+                        match lap {
+                            // What cannot be told is done all the same.
+                            Lap { wrote: None, then: Then::Handle(Handling::Again | Handling::Onward | Handling::After(_)), .. } => {
+                                self.send(orders.clone(), plan, memory).await
+                            }
+                            lap => lap,
+                        }
                     }
                     None => self.send(orders.clone(), plan, memory).await,
                 };

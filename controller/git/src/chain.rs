@@ -342,6 +342,10 @@ impl Outbox {
     /// After a refusal: finds the one entry that the remote refuses, by halves; the entries before it land on the way.
     pub fn isolate(&mut self, mirror: &mut Mirror, refused: Refusal) -> RefusedEntry {
         let entries = self.entries.clone();
+        // What it refuses is what it had before.
+        if entries.is_empty() {
+            return RefusedEntry::Stopped(Sent::Refused(refused));
+        }
         let base = self.base;
         let mut reached = base;
         let found = find_refused(&entries, refused, |_, tip| {

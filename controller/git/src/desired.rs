@@ -14,7 +14,7 @@ use drydock_model::ids::{ClusterName, Revision};
 use drydock_spec::fleet::{FLEET_FILE, MISNAMED_FLEET_FILES, Seniority, is_cluster_path, keeps_its_cluster};
 use drydock_spec::{ClusterSpec, Diagnostic, Look, Severity, check_fleet, frozen, parse_cluster, parse_fleet, render};
 use git2::Oid;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The largest file that is read; the checker refuses far smaller ones, with a place and a hint.
@@ -251,10 +251,17 @@ impl State {
             fleet_changed = fleet_changed || self.mirror.changed(from, head, name).map_or(true, |changes| !changes.is_empty());
         }
         if fleet_changed {
-            self.take_fleet(head);
+            self.take_fleet(head)?;
         }
         for change in changes.iter().filter(|change| is_cluster_path(&change.path)) {
-            self.take_file(head, change);
+            self.take_file(head, change)?;
+        }
+        if from.is_none() {
+            let there: BTreeSet<&str> = changes.iter().map(|change| change.path.as_str()).collect();
+            let gone: Vec<String> = self.files.keys().filter(|path| !there.contains(path.as_str())).cloned().collect();
+            for path in gone {
+                self.take_file(head, &Change { path, what: ChangeKind::Deleted, kind: Kind::File })?;
+            }
         }
         let touched: Vec<String> = if fleet_changed {
             self.files.keys().cloned().collect()
@@ -269,7 +276,7 @@ impl State {
 
     /// A bad fleet file leaves the last good one in force, for every cluster. Where this process has read no good one, what the status branch remembers of
     /// each cluster is in force.
-    fn take_fleet(&mut self, head: Oid) {
+    fn take_fleet(&mut self, head: Oid) -> Result<(), Unreadable> {
         let bytes = match self.mirror.identity(head, FLEET_FILE) {
             Ok(None) => {
                 let there = |name: &str| matches!(self.mirror.identity(head, name), Ok(Some(_)) | Err(_));
@@ -278,7 +285,7 @@ impl State {
                     Some(name) => self.fleet_problem = Some(format!("{name} is not read, and there is no {FLEET_FILE}: rename it")),
                     None => (self.fleet_file, self.fleet_problem) = (Some(drydock_spec::Fleet::default()), None),
                 }
-                return;
+                return Ok(());
             }
             Ok(Some(_)) => self.mirror.read(head, FLEET_FILE, FILE_MAX),
             Err(why) => Err(why),
@@ -288,22 +295,26 @@ impl State {
                 Ok(fleet) => (self.fleet_file, self.fleet_problem) = (Some(fleet), None),
                 Err(problems) => self.fleet_problem = Some(printed(&problems, &bytes)),
             },
+            Err(damaged @ Unreadable::Corrupt(_)) => return Err(damaged),
             Err(why) => self.fleet_problem = Some(why.to_string()),
         }
+        Ok(())
     }
 
-    fn take_file(&mut self, head: Oid, change: &Change) {
+    fn take_file(&mut self, head: Oid, change: &Change) -> Result<(), Unreadable> {
         let bytes = match (change.what, change.kind) {
             (ChangeKind::Deleted, _) => Err(DELETED.to_owned()),
-            (ChangeKind::Added | ChangeKind::Modified, Kind::File) => {
-                self.mirror.read(head, &change.path, FILE_MAX).map_err(|why| why.to_string())
-            }
+            (ChangeKind::Added | ChangeKind::Modified, Kind::File) => match self.mirror.read(head, &change.path, FILE_MAX) {
+                Err(damaged @ Unreadable::Corrupt(_)) => return Err(damaged),
+                read => read.map_err(|why| why.to_string()),
+            },
             (_, Kind::Symlink) => Err(format!("{} is a symbolic link; a cluster's file must be a file", change.path)),
             (_, Kind::Submodule) => Err(format!("{} is a submodule; a cluster's file must be a file", change.path)),
             (_, Kind::Folder | Kind::Unnameable) => Err(format!("{} is not a file", change.path)),
         };
         let file = self.files.entry(change.path.clone()).or_insert(File { bytes: Ok(Vec::new()), good: None, spec: None, problem: None });
         file.bytes = bytes;
+        Ok(())
     }
 
     /// Reads one file under the fleet's defaults in force.

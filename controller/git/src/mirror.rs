@@ -168,7 +168,12 @@ impl Mirror {
         if let Some(healed) = &healed {
             tracing::warn!(why = %healed.why, aside = %healed.aside.display(), lost = healed.lost.len(), "the local mirror was damaged and has been made again");
         }
-        self.tidy()?;
+        match self.tidy() {
+            Ok(()) => {}
+            // The next fetch makes it again.
+            Err(Trouble::Corrupt { detail }) => *self.suspect.borrow_mut() = Some(detail),
+            Err(trouble) => tracing::warn!(why = %trouble, "the packs of the local mirror could not be gathered"),
+        }
         Ok(Heads { heads, healed })
     }
 

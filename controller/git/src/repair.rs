@@ -123,6 +123,10 @@ fn ending(path: &Path, length: usize) -> std::io::Result<Vec<u8>> {
 /// Moves the mirror out of the way. Only the last damaged one is kept: each may be as large as the repository.
 pub(crate) fn set_aside(folder: &Path, why: &str) -> Result<(), Trouble> {
     let (from, to) = (folder.join(MIRROR), folder.join(DAMAGED));
+    if to.join(REASON).exists() {
+        // Its outboxes have not been carried over, and what was to take its place never held any.
+        return fs::remove_dir_all(&from).map_err(|source| Trouble::from_io("remove", &from, source));
+    }
     if to.exists() {
         fs::remove_dir_all(&to).map_err(|source| Trouble::from_io("remove", &to, source))?;
     }

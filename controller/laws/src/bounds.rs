@@ -64,7 +64,11 @@ pub(crate) fn s12(case: &Case<'_>) -> Found {
 }
 
 fn orders(case: &Case<'_>, found: &mut Found) {
-    let (orders, nodes) = (case.orders(), case.situation.desired.nodes.len());
+    let desired = &case.situation.desired.nodes;
+    // One that was begun on and is named no longer hears of a claim, too.
+    let begun = case.ledger.and_then(|l| l.out.as_ref().map(|o| &o.node.name).or(l.open.as_ref().map(|i| &i.node.name)));
+    let nodes = desired.len() + usize::from(begun.is_some_and(|name| !desired.contains(name)));
+    let orders = case.orders();
     if orders.len() > nodes {
         found.push(format!("{} orders would be sent to {nodes} nodes", orders.len()));
     }

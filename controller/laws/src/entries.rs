@@ -52,9 +52,11 @@ fn counted(case: &Case<'_>, ledger: &Ledger, doing: &Doing<'_>, found: &mut Foun
     let passed_over = match doing.form {
         // What was begun under a number, by the ledger or by what the node shows, and cannot be taken up again: its number is passed over.
         Form::Opened(_) if doing.step == Step::Install => {
-            let worker = case.facts(&doing.node.name).and_then(|f| f.worker.known()).and_then(Option::as_ref);
-            let shown = worker.filter(|w| w.target == doing.target).map(|w| w.attempt);
-            let begun = attempts.installed.max(shown).filter(|begun| *begun >= attempts.number);
+            // Whatever it was for: numbers never repeat on one machine.
+            let facts = case.facts(&doing.node.name);
+            let worker = facts.and_then(|f| f.worker.known()).and_then(Option::as_ref).map(|w| w.attempt);
+            let commit = facts.and_then(|f| f.memory.known()).and_then(|m| m.commit.as_ref()).map(|c| c.attempt);
+            let begun = attempts.installed.max(worker).max(commit).filter(|begun| *begun >= attempts.number);
             begun.and_then(|begun| begun.checked_add(1)) == Some(doing.attempt)
         }
         Form::Opened(_) | Form::Sent(..) => false,

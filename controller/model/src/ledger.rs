@@ -459,9 +459,10 @@ impl Ledger {
             }
             Step::Settle => {
                 self.settling = None;
-                // The node has been out, came back and healed: the bounds of its steps count anew for its next time out.
+                // The node has been out, came back and healed: the bounds of its steps count anew for its next time out, save for what would make it go
+                // out and come back without end.
                 if let Some(attempts) = self.attempts.get_mut(&intent.node.name) {
-                    attempts.entries.clear();
+                    attempts.entries.retain(|step, _| step.outlasts_a_return());
                 }
             }
             Step::WriteRegistry | Step::Reboot | Step::Install | Step::Restart => {}
@@ -476,7 +477,7 @@ impl Ledger {
             Step::Vacate | Step::Install | Step::Reboot if matches!(why, Failure::Cancelled) => {
                 attempts.number = attempts.number.saturating_add(1);
                 attempts.first = attempts.first.saturating_add(1);
-                attempts.entries.clear();
+                attempts.entries.retain(|step, _| step.outlasts_a_return());
             }
             Step::Vacate | Step::Install | Step::Reboot => {
                 attempts.number = attempts.number.saturating_add(1);

@@ -58,6 +58,14 @@ impl Step {
     /// All, in the order of one node's upgrade.
     pub const ALL: [Step; 7] = [Step::WriteRegistry, Step::Vacate, Step::Reboot, Step::Install, Step::Restart, Step::Return, Step::Settle];
 
+    /// Whether its entries still count once the node has been back: one attempt has only so many of them.
+    pub fn outlasts_a_return(self) -> bool {
+        match self {
+            Step::WriteRegistry | Step::Vacate | Step::Restart => true,
+            Step::Reboot | Step::Install | Step::Return | Step::Settle => false,
+        }
+    }
+
     /// Its row.
     pub const fn row(self) -> Row {
         match self {
@@ -73,7 +81,7 @@ impl Step {
                 step: self,
                 class: Class::Disruptive,
                 budget: Millis::minutes(30),
-                entries: 4,
+                entries: 8,
                 begin: "every node answers, is Up and carries our fence; storage healthy and settled; quorum, room and window suffice",
                 done: "node Paused, drain Completed, no group active on it",
             },

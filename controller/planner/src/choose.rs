@@ -76,7 +76,9 @@ fn answer(eye: &Eye<'_>) -> Result<Decision, No> {
     }
     let (failed, rest) = failures(eye, &below, &unready)?;
     stop_after(eye)?;
-    let purpose = if unready.is_empty() { Purpose::Upgrade } else { Purpose::Registry };
+    // A restart that is pending on a node which is not tried any more is nobody's barrier.
+    let barred = unready.iter().any(|(name, _)| rest.contains(name) || eye.registry(name) != Ok(Registry::Effective));
+    let purpose = if barred { Purpose::Registry } else { Purpose::Upgrade };
     // The barrier: no upgrade before the values are in effect on every node, also on one that failed here, as roles may move to it.
     let candidates: Vec<NodeName> = match purpose {
         Purpose::Registry => unready.iter().map(|(name, _)| name.clone()).filter(|n| rest.contains(n)).collect(),
@@ -181,9 +183,13 @@ fn failures(eye: &Eye<'_>, below: &[NodeName], unready: &[(NodeName, Registry)])
     for name in eye.named().filter(|n| below.contains(n) || unready.iter().any(|(u, _)| u == *n)) {
         let id = eye.need(name, "identity", &eye.node(name).id)?;
         let attempts = eye.ledger.attempts_of(id, eye.s.desired.target);
-        let bounded = Step::ALL.iter().any(|step| attempts.entries.get(step).copied().unwrap_or(0) >= step.row().entries);
-        let exhausted = attempts.spent || u32::from(attempts.used()) > most || bounded;
-        let last = attempts.last.unwrap_or(Failed { step: Step::Vacate, why: Failure::NoEffect, at: Stamp::Unknown });
+        let bounded = Step::ALL.into_iter().find(|step| attempts.entries.get(step).copied().unwrap_or(0) >= step.row().entries);
+        let exhausted = attempts.spent || u32::from(attempts.used()) > most || bounded.is_some();
+        let again = |step| {
+            let why = if step == Step::WriteRegistry { Failure::ValuesLost } else { Failure::NoEffect };
+            Failed { step, why, at: Stamp::Unknown }
+        };
+        let last = bounded.map(again).or(attempts.last).unwrap_or_else(|| again(Step::Vacate));
         if exhausted { failed.push((name.clone(), last)) } else { rest.push(name.clone()) }
     }
     if failed.len() > usize::from(eye.s.desired.run.max_failed_nodes) {

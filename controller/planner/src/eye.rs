@@ -61,6 +61,13 @@ impl<'a> Eye<'a> {
         self.s.desired.nodes.iter().filter(move |n| !ledger.gone.contains_key(*n))
     }
 
+    /// The named ones, and whoever something was begun on that the desired state names no longer: what is asked of it stands on its fence, too.
+    pub(crate) fn watched(&self) -> impl Iterator<Item = &'a NodeName> {
+        let ledger = self.ledger;
+        let begun = ledger.out.iter().map(|out| &out.node.name).chain(ledger.open.iter().map(|intent| &intent.node.name)).next();
+        self.named().chain(begun.filter(|name| !self.s.desired.nodes.contains(*name)))
+    }
+
     pub(crate) fn node(&self, name: &NodeName) -> &'a NodeFacts {
         static UNSEEN: OnceLock<NodeFacts> = OnceLock::new();
         self.s.observed.nodes.get(name).unwrap_or_else(|| UNSEEN.get_or_init(|| NodeFacts::unknown(&Gap::NotAsked)))
@@ -139,7 +146,7 @@ impl<'a> Eye<'a> {
         let mut troubles = BTreeMap::new();
         // Not what answers under its name now: that may be another machine.
         let mut cluster: Option<&ClusterId> = self.ledger.out.as_ref().map(|out| &out.node.cluster);
-        for name in self.named() {
+        for name in self.watched() {
             let facts = self.node(name);
             let trouble = facts.memory.known().and_then(|memory| self.rewound(name, memory));
             let trouble = trouble.or_else(|| facts.id.known().and_then(|id| self.other(name, id, &mut cluster)));

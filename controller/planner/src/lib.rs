@@ -80,7 +80,7 @@ fn troubles(eye: &Eye<'_>) -> Option<Decision> {
 /// A name alone is nobody: every node is written down when first met.
 fn strangers(eye: &Eye<'_>) -> Option<Decision> {
     let unmet = eye.named().filter(|name| !eye.ledger.known.contains_key(*name) && !eye.troubles.contains_key(*name));
-    let strangers: Vec<NodeId> = unmet.filter_map(|name| eye.node(name).id.known().cloned()).collect();
+    let strangers: Vec<NodeId> = unmet.filter_map(|name| eye.fresh(&eye.node(name).id).ok().cloned()).collect();
     (!strangers.is_empty()).then_some(Decision::Meet(strangers))
 }
 
@@ -94,7 +94,7 @@ fn tombstones_and_fences(eye: &Eye<'_>) -> Option<Decision> {
     };
     let stuck = stuck(eye);
     let heard = |name: &&NodeName| !eye.troubles.contains_key(*name) && (!stuck || begun(name));
-    let orders: Vec<Order> = eye.named().filter(heard).filter_map(|name| fence_for(eye, eye.node(name))).collect();
+    let orders: Vec<Order> = eye.watched().filter(heard).filter_map(|name| fence_for(eye, eye.node(name))).collect();
     (!orders.is_empty()).then_some(Decision::Fence(orders))
 }
 
@@ -106,7 +106,7 @@ const FENCES_ALONE: Millis = Millis::minutes(5);
 fn stuck(eye: &Eye<'_>) -> bool {
     // No pace of looks has a part in common with it: one that has would always meet the same turn.
     const TURN: i64 = 97_000;
-    let quiet = eye.ledger.last_stamp.is_some_and(|last| eye.now().since(last) > FENCES_ALONE);
+    let quiet = eye.ledger.last_stamp.is_some_and(|last| eye.now().distance(last) > FENCES_ALONE);
     quiet && eye.now().0.rem_euclid(2 * TURN) < TURN
 }
 

@@ -22,7 +22,7 @@ const EFFECT: Millis = Millis::minutes(10);
 const RESTARTED: Millis = Millis::minutes(40);
 
 /// How long an order may be refused again and again, for a reason that no guard here sees, before its attempt counts as failed.
-const IGNORED: Millis = Millis::minutes(30);
+pub(crate) const IGNORED: Millis = Millis::minutes(30);
 
 /// How long a guard that fails for want of facts is waited for before the intent is given up.
 const PATIENCE: Millis = Millis::minutes(10);
@@ -114,6 +114,12 @@ fn begin(eye: &Eye<'_>, intent: &Intent) -> Decision {
         (Step::Reboot | Step::Install, Some(out)) => way::wants_back(eye, out).map(|(why, _)| why),
         (Step::Restart, Some(out)) if !forward => way::wants_back(eye, out).map(|(why, _)| why),
         (Step::Reboot | Step::Install | Step::Restart | Step::Return | Step::Settle, _) => None,
+    };
+    // A person's word has begun another attempt since.
+    let other = !forward && eye.ledger.attempts_of(&intent.node, intent.target).number != intent.attempt;
+    let unwanted = match intent.step {
+        Step::WriteRegistry | Step::Vacate | Step::Reboot | Step::Install | Step::Restart if other => Some(Abandoned::GuardFailed),
+        Step::WriteRegistry | Step::Vacate | Step::Reboot | Step::Install | Step::Restart | Step::Return | Step::Settle => unwanted,
     };
     match (intent.step, &eye.ledger.out) {
         // Committed since: back means forward, and the node refuses to be resumed (rule 18).
@@ -276,6 +282,10 @@ fn watch(eye: &Eye<'_>, intent: &Intent, percent: Option<u8>) -> Decision {
     let unwanted = match (intent.step, &eye.ledger.out) {
         (Step::Install, Some(out)) => way::wants_back(eye, out).is_some(),
         (Step::Vacate, _) => eye.stopped().is_err(),
+        // Its task asks for minutes whether it may commit, and knows nothing of what is asked for by now.
+        (Step::Restart, Some(out)) => {
+            waits_to_commit(eye, intent) && way::wants_back(eye, out).is_some_and(|(why, _)| why != Abandoned::GuardFailed)
+        }
         (Step::WriteRegistry | Step::Install | Step::Reboot | Step::Restart | Step::Return | Step::Settle, _) => false,
     };
     match intent.step {
@@ -283,6 +293,8 @@ fn watch(eye: &Eye<'_>, intent: &Intent, percent: Option<u8>) -> Decision {
             close(eye.ledger, Outcome::Superseded, heard(eye, intent))
         }
         Step::Install if intent.cancelled.is_some() => give_up(eye, intent, false),
+        Step::Restart if intent.cancelled.is_some() && waits_to_commit(eye, intent) => give_up(eye, intent, false),
+        Step::Restart if unwanted => mark(eye, intent),
         Step::Install if late || unwanted => mark(eye, intent),
         Step::Vacate if unwanted => close(eye.ledger, Outcome::Failed(Failure::Cancelled), true),
         Step::Vacate if late => close(eye.ledger, Outcome::Failed(Failure::TimedOut), true),
@@ -292,6 +304,13 @@ fn watch(eye: &Eye<'_>, intent: &Intent, percent: Option<u8>) -> Decision {
             running(name, intent.step, percent)
         }
     }
+}
+
+/// Whether a Restart that the node has accepted has not crossed the point of no return.
+fn waits_to_commit(eye: &Eye<'_>, intent: &Intent) -> bool {
+    let facts = eye.node(&intent.node.name);
+    let committed = |m: &Memory| m.commit.as_ref().is_some_and(|c| c.target == intent.target && c.attempt == intent.attempt);
+    facts.boot.known().map(|b| &b.id) == intent.boot.as_ref() && facts.memory.known().is_some_and(|m| !committed(m))
 }
 
 /// What the task of a Restart waits for, as far as it is seen from here: before its commit for all that it needs, after it for the quorum (L3).
@@ -479,6 +498,7 @@ fn restart(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Verdict, D
         (None, None) if restarted => Ok(Verdict::Running(None)),
         (Some(_) | None, None) => Ok(Verdict::Untouched),
         (None, Some(Phase::PlatformRefused)) => Ok(Verdict::Failed(Failure::PlatformRefused)),
+        (None, Some(Phase::Unmet(Hindrance::Told))) if intent.cancelled.is_some() => Ok(Verdict::Failed(Failure::Cancelled)),
         (None, Some(Phase::Unmet(by))) => Ok(Verdict::Failed(Failure::Hindered { by })),
         // What is committed stays so, under the number that it has.
         (Some(_), Some(Phase::PlatformRefused)) => Ok(Verdict::Failed(Failure::NotRestarted { by: Hindrance::Platform })),
@@ -517,6 +537,10 @@ fn settle(eye: &Eye<'_>, intent: &Intent) -> Result<Verdict, Decision> {
     // Nobody is out by us: while a person keeps a node paused nothing heals, and the pause is what is to be named (L3).
     if let Some(paused) = eye.named().find(|n| eye.member(n).is_ok_and(|m| m.state == MemberState::Paused)) {
         return Err(Decision::Hold(HoldReason::PersonHasNode { node: paused.clone(), committed: false }));
+    }
+    // One that is named no longer is looked at from the next lap on.
+    if !eye.s.observed.nodes.contains_key(name) {
+        return Err(soon(WaitingOn::Answer { node: name.clone(), fact: "identity".to_owned(), gap: drydock_model::fact::Gap::NotAsked }));
     }
     let storage = eye.storage().map_err(|on| Decision::Wait(on, Recheck::Usual))?;
     let late = eye.age(intent.opened) > eye.s.desired.budget(Step::Settle);

@@ -36,7 +36,8 @@ pub(crate) fn report(s: &Situation<'_>, decision: &Decision) -> Report {
 /// Why a node begins its way back without what it was taken out for.
 fn unupgraded(eye: &Eye<'_>, decision: &Decision) -> Option<String> {
     let (Decision::Open(intent), Some(out)) = (decision, &eye.ledger.out) else { return None };
-    if intent.step != Step::Return || out.returning {
+    let upgraded = out.purpose == Purpose::Upgrade && eye.release_reached(&out.node.name) == Ok(true);
+    if intent.step != Step::Return || out.returning || upgraded {
         return None;
     }
     way::wants_back(eye, out).map(|(_, why)| why)

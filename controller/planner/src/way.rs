@@ -81,17 +81,25 @@ fn next(eye: &Eye<'_>, out: &Out) -> Result<Decision, Decision> {
     };
     match step {
         Step::Return => open(eye, Step::Return, out),
+        Step::Install | Step::Reboot | Step::Restart if let Err(waits) = carry_on(eye, name, step) => {
+            if in_vain(eye, &waits) {
+                open(eye, Step::Return, out)
+            } else {
+                Err(waits)
+            }
+        }
         Step::Install => {
-            carry_on(eye, name, Step::Install)?;
             backed_off(eye, out)?;
             open(eye, Step::Install, out)
         }
-        Step::Reboot | Step::Restart => {
-            carry_on(eye, name, step)?;
-            open(eye, step, out)
-        }
+        Step::Reboot | Step::Restart => open(eye, step, out),
         Step::WriteRegistry | Step::Vacate | Step::Settle => unreachable!("not a step of a node that is out"),
     }
+}
+
+/// Whether a node before its point of no return has waited for one thing for as long as an opened step would be waited for: it is of more use in service.
+fn in_vain(eye: &Eye<'_>, waits: &Decision) -> bool {
+    eye.ledger.since.as_ref().is_some_and(|(state, since)| *state == waits.state() && eye.age(*since) >= open::IGNORED)
 }
 
 /// After a failed attempt a node that is out is given the same time as one in service: what failed may pass.
@@ -275,6 +283,9 @@ pub(crate) fn wants_back(eye: &Eye<'_>, out: &Out) -> Option<(Abandoned, String)
     let attempts = eye.ledger.attempts_of(&out.node, eye.s.desired.target);
     if attempts.spent || attempts.used() > eye.s.desired.run.max_retries_per_node {
         return for_it(Abandoned::GuardFailed, "no attempt is left");
+    }
+    if attempts.entries.get(&Step::Restart).is_some_and(|entries| *entries >= Step::Restart.row().entries) && eye.ledger.open.is_none() {
+        return for_it(Abandoned::GuardFailed, "its restart was tried as often as it may be");
     }
     // Resumed by somebody: nothing is installed on, or restarted under, a node in service.
     if eye.member(name).is_ok_and(|m| m.state == MemberState::Up) {

@@ -38,7 +38,13 @@ pub(super) fn beyond_us(there: &Repository) -> Option<String> {
 
 /// Runs `pre-receive` and `update`; says which of them refused.
 pub(super) fn refusal(there: &Repository, name: &RefName, old: Option<Oid>, new: Oid, place: &Path) -> Result<Option<Refusal>, Trouble> {
-    let sort = |source| Trouble::from_io("run a hook of", place, source);
+    let sort = |source: io::Error| match source.kind() {
+        // As of a remote that is silent: it is left alone for a while.
+        io::ErrorKind::TimedOut => {
+            Trouble::TimedOut { remote: place.display().to_string(), source: git2::Error::from_str(&source.to_string()) }
+        }
+        _ => Trouble::from_io("run a hook of", place, source),
+    };
     let (old, new) = (old.map_or_else(|| "0".repeat(40), |old| old.to_string()), new.to_string());
     if let Some(said) = run(there, "pre-receive", &[], &format!("{old} {new} {}\n", name.full())).map_err(sort)? {
         return Ok(Some(Refusal::Hook { hook: "pre-receive".into(), said }));

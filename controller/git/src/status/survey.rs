@@ -7,6 +7,7 @@ use crate::reading::{ChangeKind, Unreadable};
 use crate::trouble::chain;
 use drydock_engine::ports::{ClaimError, StoreError};
 use drydock_model::ids::{ClusterName, Revision};
+use drydock_model::ledger::Word;
 use drydock_spec::wire::root::{self, Root};
 use drydock_spec::wire::words::Said;
 use drydock_spec::wire::{FACTS_FILE, ROOT_FILE, SCHEMA, WireError};
@@ -81,7 +82,15 @@ impl Survey {
         if matches!(said, Said::Accept { .. }) {
             self.served = Some(BTreeSet::new());
         }
-        self.words.push(said);
+        match said {
+            // Each cluster's entries take in its own.
+            Said::ClockEverywhere { reason } => {
+                let all: BTreeSet<ClusterName> = self.everybody().into_iter().chain(self.newest.keys().cloned()).collect();
+                let word = Word::Clock { reason };
+                self.words.extend(all.into_iter().map(|cluster| Said::Cluster { cluster, word: word.clone() }));
+            }
+            said => self.words.push(said),
+        }
     }
 
     /// A controller's entry.

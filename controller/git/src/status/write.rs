@@ -69,7 +69,12 @@ impl Keeper {
         // The cluster's file was moved in the desired tree; the status tree follows.
         let moved = self.clusters.get(&facts.cluster).map(|t| t.folder.clone()).filter(|old| *old != folder);
         if let Some(old) = &moved {
-            edits.extend([FACTS_FILE, STATUS_FILE].map(|file| Edit::Remove { path: format!("{old}/{file}") }));
+            for path in [FACTS_FILE, STATUS_FILE].map(|file| format!("{old}/{file}")) {
+                // Somebody else may have removed it.
+                if self.outbox.tip().is_some_and(|tip| matches!(self.mirror.identity(tip, &path), Ok(Some(_)))) {
+                    edits.push(Edit::Remove { path });
+                }
+            }
         }
         let who = person(&self.name, facts.at);
         let draft = Draft { edits, message: message::message(&facts), author: who.clone(), committer: who };
@@ -143,6 +148,7 @@ impl Keeper {
         }
         // Each refused entry that is dropped leaves fewer.
         let mut rounds = ROUNDS + self.outbox.entries().len();
+        let mut lost = false;
         while rounds > 0 {
             rounds -= 1;
             sent = match sent {
@@ -153,8 +159,12 @@ impl Keeper {
                     self.outbox.send(&mut self.mirror)
                 }
                 Sent::Rewound { to } => {
+                    lost = true;
                     warn!(?to, "the remote lost what it had confirmed; it is given the same commits again");
                     self.outbox.send_onto(&mut self.mirror, to)
+                }
+                Sent::Refused(why) if lost => {
+                    return Ok(Some(format!("the remote lost what it had confirmed, and does not take it again: {why}")));
                 }
                 Sent::Refused(why) => match self.outbox.isolate(&mut self.mirror, why) {
                     RefusedEntry::Found { commit, why } => {
@@ -190,7 +200,7 @@ impl Keeper {
         let mut stale = BTreeSet::new();
         for entry in self.outbox.entries() {
             let message = self.mirror.commit(*entry).map_err(local)?.message;
-            if about(&message).is_some_and(|cluster| self.told.contains(&cluster) && !self.touched.contains_key(&cluster)) {
+            if about(&message).is_some_and(|cluster| self.told.contains(&cluster) && !self.touched_since(&cluster, before)) {
                 stale.insert(*entry);
             }
         }
@@ -215,6 +225,11 @@ impl Keeper {
             }
         }
         Ok(())
+    }
+
+    /// Whether somebody else wrote to this cluster after that commit.
+    fn touched_since(&self, cluster: &ClusterName, before: Oid) -> bool {
+        self.touched.get(cluster).is_some_and(|(commit, _)| !self.mirror.is_ancestor(*commit, before).unwrap_or(false))
     }
 
     /// One entry in place of these, with all that was heard since.
@@ -267,7 +282,10 @@ impl Keeper {
         folders.iter().for_each(|folder| drop(self.folders.remove(folder)));
         let epoch = self.claim.as_ref().map(|c| c.epoch.clone());
         let there: Vec<String> = folders.iter().filter(|f| matches!(self.facts_at(base, f), Ok(Some(_)) | Err(_))).cloned().collect();
+        // What the branch says of revisions is older than what the source knows.
+        let known = self.share(|shared| shared.clone());
         self.load(&cluster, &there, base, epoch.as_ref());
+        self.share(|shared| *shared = known);
         let words = self.words_since(&cluster, base)?;
         if let Some(Ok(ledger)) = self.clusters.get_mut(&cluster).map(|tracked| tracked.ledger.as_mut()) {
             words.into_iter().for_each(|word| ledger.apply(&Event::Word(word), Stamp::Unknown));

@@ -118,10 +118,10 @@ fn s5_attempts_and_entries_are_counted() {
     let mut scene = Scene::four();
     first_attempt(&mut scene);
     let attempts = scene.known_ledger().attempts.get_mut(&text("N01")).unwrap();
-    attempts.entries.insert(Step::Vacate, 4);
+    attempts.entries.insert(Step::Vacate, 8);
     attempts.number = 2;
     expect![[r#"
-        S5: Vacate of N01 has had 4 entries in attempt 2; at most 4 are allowed
+        S5: Vacate of N01 has had 8 entries in attempt 2; at most 8 are allowed
         S5: Vacate of N01 asks for attempt 1, and the ledger is at 2
     "#]]
     .assert_eq(&scene.open_verdict(Step::Vacate));

@@ -384,7 +384,7 @@ fn where_to_look(node: &NodeName, failed: &Failed) -> String {
         (Step::Reboot, Failure::StillPending) => format!(
             "Something staged on {node} asks for a restart that does not end with one: see the history of Windows Update, and RebootPending and PackagesPending under Component Based Servicing in the registry."
         ),
-        (Step::Reboot, Failure::ValuesLost) => format!(
+        (_, Failure::ValuesLost) => format!(
             "RefsEnableMetadataValidation (HKLM\\SYSTEM\\CurrentControlSet\\Control\\FileSystem) or SkipSmallLocalAllocations (HKLM\\SYSTEM\\CurrentControlSet\\Services\\Vid\\Parameters) of {node} does not stay 0 over a restart: a Group Policy may set it, or set it to 1 and back to 0 once by hand."
         ),
         (_, Failure::Hindered { by } | Failure::NotRestarted { by }) => {
