@@ -154,6 +154,7 @@ impl Run {
             && let Some(plan) = &lap.plan
         {
             match &plan.decision {
+                Decision::Hold(why @ HoldReason::Law { .. }) => return Err(vec![why.to_string()]),
                 Decision::Hold(why) => self.tally.count("hold", why.kind()),
                 Decision::Wait(on, _) => self.tally.count("wait", on.kind()),
                 Decision::Open(intent) => self.tally.count("open", intent.step.to_string()),
@@ -240,6 +241,23 @@ impl Run {
                 d.target = Target { version: Version::V24H2, revision: 0 };
                 d.source = media();
             }),
+            Trouble::Floor(floor) => self.merge(|d| d.target.revision = *floor),
+            Trouble::Unnamed(roll) => {
+                let nodes = self.drawn.setup.desired.nodes.clone();
+                let out = self.sim.ledger().out.map(|o| o.node.name);
+                let node = out.filter(|_| roll % 3 > 0).unwrap_or(nodes[usize::try_from(*roll).unwrap_or(0) % nodes.len()].clone());
+                self.merge(|d| d.nodes.retain(|n| *n != node));
+            }
+            Trouble::Named => {
+                let nodes = self.drawn.setup.desired.nodes.clone();
+                self.merge(|d| d.nodes = nodes);
+            }
+            Trouble::Retry(roll) => {
+                let nodes = self.drawn.setup.desired.nodes.clone();
+                let out = self.sim.ledger().out.map(|o| o.node.name);
+                let node = out.filter(|_| roll % 3 > 0).unwrap_or(nodes[usize::try_from(*roll).unwrap_or(0) % nodes.len()].clone());
+                self.retry(&node);
+            }
             Trouble::Gone(roll) => {
                 let nodes = &self.drawn.setup.desired.nodes;
                 let node = nodes[usize::try_from(*roll).unwrap_or(0) % nodes.len()].clone();
@@ -329,6 +347,10 @@ impl Run {
         self.sim.branch.lose_answers(0);
         self.sim.branch.refuse(&self.cluster, false);
         self.sim.stop = None;
+        let nodes = self.drawn.setup.desired.nodes.clone();
+        if self.sim.wanted.desired.nodes != nodes {
+            self.merge(|d| d.nodes = nodes);
+        }
         for controller in &self.sim.controllers {
             controller.clock().set_skew(0);
         }

@@ -4,6 +4,8 @@
 mod edges;
 #[path = "planner/others.rs"]
 mod others;
+#[path = "planner/schedules.rs"]
+mod schedules;
 
 use drydock_model::desired::*;
 use drydock_model::fact::{Fact, Gap};

@@ -10,7 +10,7 @@ const DAYS: u64 = 30;
 
 /// Laps of a calm upgrade of four nodes: with every wait cut to the moments at which something happens in the lab, the number depends on what the planner
 /// does and on nothing else.
-const CALM_LAPS: usize = 336;
+const CALM_LAPS: usize = 340;
 
 fn sim(pacing: Pacing, skip: Option<Millis>) -> Sim {
     let mut sim = Sim::of(Setup { durations: Durations::real(), pacing, skip, ..Setup::usual(1, 4) });

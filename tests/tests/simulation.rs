@@ -1,15 +1,21 @@
 //! Upgrades in simulation, judged by what the lab knows.
 
+#[path = "simulation/full.rs"]
+mod full;
+
 use drydock_engine::lap::Mode;
 use drydock_engine::pace::Pacing;
 use drydock_engine::ports::{Fleet, TakeOver, Wanted};
 use drydock_engine::run::{End, Options, run};
 use drydock_lab::sim::{Branch, BranchWrite, SimClock, SimClusters, SimSource, SimStore, SimWorld, Sleep};
-use drydock_lab::{Durations, Lab};
+use drydock_lab::{Durations, Fault, Lab, Planned};
 use drydock_model::desired::{Desired, Suspend};
+use drydock_model::ledger::Word;
+use drydock_model::plan::Decision;
+use drydock_model::step::{Purpose, Step};
 use drydock_model::time::Millis;
 use drydock_tests::home::{BEGIN, record};
-use drydock_tests::sim::{Ended, Sim};
+use drydock_tests::sim::{Ended, Sim, node};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -41,6 +47,31 @@ fn a_converged_cluster_tells_once_that_its_newest_file_does_not_count_and_once_t
         }
         assert_eq!(sim.branch.commits().len(), converged + told);
     }
+}
+
+/// L3: whatever else is written meanwhile, the newest entry says what stands in the way.
+#[test]
+fn a_hold_is_told_again_after_an_entry_about_something_else() {
+    let mut sim = Sim::new(1, 3, Durations::real());
+    let cluster = "hospital-north".parse().unwrap();
+    sim.merge("1111111111111111111111111111111111111111", |desired| drop(desired.nodes.pop()));
+    let says = |sim: &Sim| match sim.branch.commits().last().map(|commit| commit.write.clone()) {
+        Some(BranchWrite::Entry { record, .. }) => record.decision.state(),
+        other => format!("{other:?}"),
+    };
+    let until_held = |sim: &mut Sim| {
+        let entries = sim.branch.commits().len();
+        for _ in 0..20 {
+            sim.turn();
+            if sim.branch.commits().len() > entries && says(sim).starts_with("Hold/MembersDiffer") {
+                return;
+            }
+        }
+        panic!("it says {}: {}", says(sim), sim.story.join("\n"));
+    };
+    until_held(&mut sim);
+    sim.branch.word(&cluster, Word::Retry { node: node(1), reason: "was replaced".to_owned() });
+    until_held(&mut sim);
 }
 
 #[test]
@@ -212,5 +243,52 @@ fn a_cluster_that_the_fleet_speaks_of_no_more_stays_suspended_without_end() {
         assert_eq!(ended, End::Stopped { unpushed: None });
         let seen = seen.lock().unwrap();
         assert!(seen.last() == Some(&at_last) && seen.len() <= 2, "{seen:?}");
+    }
+}
+
+/// The whole way, in the lab: the stop file stands there for minutes, and the point of no return is crossed all the same.
+#[test]
+fn nothing_is_committed_after_a_stop_file_was_seen() {
+    let mut late = Vec::new();
+    for seed in 0..6 {
+        let mut sim = Sim::quick(seed);
+        let opened = |d: &Decision| matches!(d, Decision::Open(i) if i.step == Step::Restart);
+        assert!(sim.until_decides(20_000, opened).is_some(), "{}", sim.story.join("\n"));
+        let open = sim.ledger().open.expect("fine");
+        let node = open.node.name.clone();
+        let accepted = |s: &Sim| s.memory(&node).and_then(|m| m.consumed).is_some_and(|c| c.place == open.entry.place);
+        assert!(sim.until(50, accepted), "{}", sim.story.join("\n"));
+        // What the node's own task asks of its cluster is not answered for eight minutes; so it does not commit yet.
+        let planned = Planned::now(Fault::QuestionsFail, sim.cluster(), Some(node.clone()));
+        assert!(sim.with(|lab| lab.plan(Planned { lasting: Some(Millis::minutes(8)), ..planned })).is_some());
+        assert_eq!(sim.count(&node, "committed"), 0, "seed {seed}");
+        sim.stop = Some("smoke in the rack".to_owned());
+        let before = sim.story.len();
+        sim.laps_for(Millis::hours(2));
+        if sim.count(&node, "committed") > 0 {
+            late.push(format!("seed {seed}: {}", sim.story[before..].join("\n  ")));
+        }
+    }
+    assert!(late.is_empty(), "committed after the stop file:\n{}", late.join("\n"));
+}
+
+/// The whole way: N0x is taken out of the file while its Install is written and not sent, and the controller dies in that moment.
+#[test]
+fn a_node_that_the_file_names_no_longer_is_not_left_out_by_a_controller_that_starts_anew() {
+    for step in [Step::Vacate, Step::Install, Step::Restart] {
+        let mut sim = Sim::quick(5);
+        let opened = |d: &Decision| matches!(d, Decision::Open(i) if i.step == step && i.purpose == Purpose::Upgrade);
+        assert!(sim.until_decides(20_000, opened).is_some(), "{}", sim.story.join("\n"));
+        let node = sim.ledger().open.expect("fine").node.name;
+        sim.merge("bbbb", |d| d.nodes.retain(|n| *n != node));
+        sim.kill(0, 77);
+        let before = sim.story.len();
+        sim.laps_for(Millis::hours(24));
+        assert_eq!(
+            (sim.away(), sim.ledger().out),
+            (Vec::new(), None),
+            "{step} of {node}, a day later:\n{}",
+            sim.story[before..].join("\n")
+        );
     }
 }

@@ -356,7 +356,7 @@ impl<W: World> Effect<'_, W> {
             return if progress && due || self.late_now() { vec![Event::Noted { state }] } else { Vec::new() };
         }
         memory.unlike = memory.unlike.saturating_add(1);
-        if was.is_some() && memory.candidate.as_deref() != Some(state.as_str()) && memory.unlike < UNLIKE {
+        if memory.candidate.as_deref() != Some(state.as_str()) && memory.unlike < UNLIKE {
             memory.candidate = Some(state);
             return Vec::new();
         }

@@ -11,7 +11,7 @@ use drydock_model::ledger::{Abandoned, Event, Failure, Intent, Outcome, Word};
 use drydock_model::step::Step;
 use drydock_model::time::{Millis, Stamp, Timestamp};
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Blocks whose effects can still be told; an effect of an older one is by then an old order that changed something.
 const RECENT: usize = 64;
@@ -39,6 +39,8 @@ pub struct History {
     out: Option<NodeId>,
     /// Nodes that are out in earnest.
     away: BTreeMap<NodeName, EntryId>,
+    /// Nodes that were out when a person declared them gone.
+    gone: BTreeSet<NodeName>,
     known: BTreeMap<NodeName, NodeId>,
     machines: BTreeMap<NodeId, Machine>,
     stopped: bool,
@@ -76,6 +78,7 @@ impl History {
             recent: VecDeque::new(),
             out: None,
             away: BTreeMap::new(),
+            gone: BTreeSet::new(),
             known: BTreeMap::new(),
             machines: BTreeMap::new(),
             stopped: false,
@@ -298,7 +301,10 @@ impl History {
                 // What was written of it while the branch could not be reached may stand after the word.
                 self.taken = self.open.take_if(|open| open.node.name == *node).or(self.taken.take());
                 self.out.take_if(|out| out.name == *node);
-                self.away.remove(node);
+                // What was sent to it before may still happen there, in service it is not.
+                if self.away.remove(node).is_some() {
+                    self.gone.insert(node.clone());
+                }
             }
             Word::Clock { .. } => {}
         }
@@ -385,13 +391,15 @@ impl History {
                 for other in self.away.keys().filter(|other| *other != node) {
                     found.push(broken(LawId::S1, format!("{what} comes while {other} is out")));
                 }
+                self.gone.remove(node);
                 self.away.insert(node.clone(), effect.entry.clone());
             }
             EffectKind::Resume => {
+                self.gone.remove(node);
                 self.away.remove(node);
             }
             EffectKind::Install { .. } | EffectKind::Commit { .. } | EffectKind::Restart => {
-                if !self.away.contains_key(node) {
+                if !self.away.contains_key(node) && !self.gone.contains(node) {
                     found.push(broken(LawId::S1, format!("{what} comes while the node is in service")));
                 }
             }

@@ -284,15 +284,20 @@ impl Ledger {
                 self.next = 1;
             }
             Event::Met(ids) => {
+                self.since = None;
                 for id in ids {
                     self.met(id);
                 }
             }
             // Entries that are read twice (rules 6 and 8) count once.
             Event::Opened(intent) if self.open.as_ref().is_some_and(|open| open.entry == intent.entry) => {}
-            Event::Opened(intent) => self.opened(intent, stamp),
+            Event::Opened(intent) => {
+                self.since = None;
+                self.opened(intent, stamp);
+            }
             Event::Cancelled(entry) if self.open.as_ref().and_then(Intent::cancel_entry).as_ref() != Some(entry) => {}
             Event::Cancelled(_) => {
+                self.since = None;
                 for intent in [&mut self.open, &mut self.last].into_iter().flatten() {
                     intent.cancelled = Some(stamp);
                 }
@@ -302,6 +307,7 @@ impl Ledger {
             }
             Event::Closed { entry, .. } if self.open.as_ref().is_none_or(|open| open.entry != *entry) => {}
             Event::Closed { outcome, heard, .. } => {
+                self.since = None;
                 if let Some(intent) = self.open.take() {
                     self.closed(&intent, outcome, *heard, stamp);
                 }

@@ -51,10 +51,9 @@ fn recheck(on: &WaitingOn) -> Recheck {
 
 fn answer(eye: &Eye<'_>) -> Result<Decision, No> {
     let below = standings(eye)?;
-    // What was reached is left alone: a restart that somebody's patch waits for, and values that somebody changed, are not ours any more.
-    let reached = below.is_empty() && eye.ledger.applied_spec.as_ref() == Some(&eye.s.desired.spec);
-    let unready = if reached { Vec::new() } else { unready(eye)? };
-    if below.is_empty() && unready.is_empty() {
+    // Where every node is on the target nothing is to be prepared: a restart that somebody's patch waits for, and values that somebody changed, are not ours.
+    let unready = if below.is_empty() { Vec::new() } else { unready(eye)? };
+    if below.is_empty() {
         begin::members(eye)?;
         for name in eye.named() {
             persons_pause(eye, name)?;

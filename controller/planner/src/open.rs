@@ -509,7 +509,11 @@ fn restart(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Verdict, D
 
 fn returned(eye: &Eye<'_>, intent: &Intent, memory: &Memory) -> Result<Verdict, Decision> {
     let name = &intent.node.name;
-    if memory.marker.is_none() && eye.member(name).is_ok_and(|m| m.state == MemberState::Up && !m.impaired) {
+    if let Some(member) = eye.member(name).ok().filter(|m| m.state == MemberState::Up && memory.marker.is_none()) {
+        // Resumed it is. What keeps the cluster from trusting it ends by itself, or by Start-ClusterNode -ClearQuarantine: no order of ours ends it.
+        if member.impaired {
+            eye.up(name).map_err(soon)?;
+        }
         return Ok(Verdict::Done);
     }
     let service = eye.need(name, "cluster service", &eye.node(name).service).map_err(soon)?;

@@ -145,7 +145,10 @@ fn next(s: &Situation<'_>, decision: &Decision) -> (String, Option<Timestamp>) {
             (format!("waits for {on}"), at)
         }
         Decision::Fence(orders) => (format!("tells {} nodes of this controller's claim", orders.len()), None),
-        Decision::Meet(ids) => (format!("writes down who {} nodes are", ids.len()), None),
+        Decision::Meet(ids) => {
+            let names: Vec<&str> = ids.iter().map(|id| id.name.as_str()).collect();
+            (format!("writes down which machine bears the name {}", names.join(", ")), None)
+        }
         Decision::Open(intent) => (format!("begins {} on {}", intent.step, intent.node.name), None),
         Decision::Cancel(_) => (format!("cancels {open}"), None),
         Decision::Perform(orders) => (orders.first().map_or_else(String::new, |o| format!("sends {o}")), None),

@@ -66,6 +66,14 @@ pub enum Trouble {
     Options(u64),
     /// A person declares a node gone that is a member still.
     Gone(u64),
+    /// Another floor.
+    Floor(u32),
+    /// A node is taken out of the file.
+    Unnamed(u64),
+    /// And put back.
+    Named,
+    /// A person says retry for no reason.
+    Retry(u64),
 }
 
 impl Trouble {
@@ -94,6 +102,10 @@ impl Trouble {
             Trouble::Target24 => "target-changed".to_owned(),
             Trouble::Options(_) => "options-changed".to_owned(),
             Trouble::Gone(_) => "declared-gone".to_owned(),
+            Trouble::Floor(_) => "floor-changed".to_owned(),
+            Trouble::Unnamed(_) => "node-unnamed".to_owned(),
+            Trouble::Named => "node-named-again".to_owned(),
+            Trouble::Retry(_) => "retry-unasked".to_owned(),
         }
     }
 }
@@ -211,7 +223,7 @@ fn frozen(dice: &mut Dice, windows: &Windows) -> Windows {
 /// A seed likes some kinds of trouble and leaves out others, so that rare ones meet often.
 fn troubles(dice: &mut Dice, span: Millis) -> Vec<(Millis, Trouble)> {
     // One kind more shifts every seed's draws.
-    let own = 11;
+    let own = 15;
     let drawn = Fault::ALL;
     let kinds: Vec<u64> = (0..drawn.len() as u64 + own).filter(|_| dice.one_in(4)).collect();
     let mut troubles = Vec::new();
@@ -254,6 +266,12 @@ fn troubles(dice: &mut Dice, span: Millis) -> Vec<(Millis, Trouble)> {
                     (Trouble::Stop(lasts), Some((at.plus(lasts), Trouble::StopRemoved)))
                 }
             },
+            Some(11) => (Trouble::Floor(u32::try_from(dice.below(1_000)).unwrap_or(0)), None),
+            Some(12 | 13) => {
+                let lasts = wait(dice, 120);
+                (Trouble::Unnamed(dice.roll()), Some((at.plus(lasts), Trouble::Named)))
+            }
+            Some(14) => (Trouble::Retry(dice.roll()), None),
             Some(9) => (Trouble::Gone(dice.roll()), None),
             Some(_) => match dice.below(3) {
                 0 => (Trouble::Target24, None),

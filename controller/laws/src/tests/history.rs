@@ -423,6 +423,27 @@ fn s3_every_node_that_went_out_comes_back() {
 }
 
 #[test]
+fn s1_what_was_sent_to_a_node_that_is_out_may_come_after_the_word_that_it_is_gone() {
+    let mut tale = Tale::begin();
+    tale.step(Step::Vacate, "N01", &[EffectKind::Suspend]);
+    tale.step(Step::Install, "N01", &[INSTALL]);
+    let restart = tale.open(Step::Restart, "N01");
+    tale.event(Event::Word(Word::Gone { node: text("N01"), reason: "fire".to_owned() }));
+    tale.effect(&id("N01"), COMMIT, &restart);
+    tale.effect(&id("N01"), EffectKind::Restart, &restart);
+    assert_eq!(tale.found(), "");
+    // Back in service, it is as any other.
+    tale.effect(&id("N01"), EffectKind::Resume, &restart);
+    tale.found();
+    tale.effect(&id("N01"), EffectKind::Restart, &restart);
+    expect![[r#"
+        S5: Restart of N01 by north/1.aa/11 is the second by this entry
+        S1: Restart of N01 by north/1.aa/11 comes while the node is in service
+    "#]]
+    .assert_eq(&tale.found());
+}
+
+#[test]
 fn s14_what_was_written_without_the_branch_may_stand_after_the_word_that_its_node_is_gone() {
     let mut tale = Tale::begin();
     tale.open(Step::WriteRegistry, "N01");
