@@ -289,6 +289,7 @@ impl Model {
             }
             // These end when the node or the storage does what it is at; the others cannot be reached with this spec.
             HoldReason::NodeSilent { .. }
+            | HoldReason::StandsStill { .. }
             | HoldReason::StepOverdue { .. }
             | HoldReason::StorageStalled { .. }
             | HoldReason::NewerThanDesired { .. }

@@ -406,7 +406,7 @@ impl Run {
                 self.time_passes();
             }
             // These end by themselves when the machine does: the person looks, and lets time pass.
-            HoldReason::NodeSilent { .. } | HoldReason::StepOverdue { .. } => self.time_passes(),
+            HoldReason::NodeSilent { .. } | HoldReason::StepOverdue { .. } | HoldReason::StandsStill { .. } => self.time_passes(),
             // It has come back after all.
             HoldReason::GoneIsMember { node } => self.retry(node),
             HoldReason::StopAfter { .. } => self.merge(|d| d.run.stop_after = None),

@@ -23,11 +23,29 @@ pub(crate) const GRACE_WITHOUT_GIT: Millis = Millis::minutes(15);
 /// How long a worker may take to end after its Cancel: it looks before each phase, and no phase that it can leave takes longer.
 const WORKER_ENDS: Millis = Millis::minutes(15);
 
+/// How long a node that is out may wait for one thing that nothing else bounds before a person is told.
+const STILL: Millis = Millis::hours(2);
+
 pub(crate) fn plan(eye: &Eye<'_>, out: &Out) -> Decision {
-    if let Some(open) = &eye.ledger.open {
-        return open::plan(eye, open);
+    let decision = match &eye.ledger.open {
+        Some(open) => open::plan(eye, open),
+        None => next(eye, out).unwrap_or_else(|decision| decision),
+    };
+    standing_still(eye, out, decision)
+}
+
+/// A wait that has no end of its own becomes a hold, and stays one until it is over.
+fn standing_still(eye: &Eye<'_>, out: &Out, decision: Decision) -> Decision {
+    let Decision::Wait(on, _) = &decision else { return decision };
+    if !matches!(on, WaitingOn::Answer { .. } | WaitingOn::ClusterAnswer { .. } | WaitingOn::Servicing { .. } | WaitingOn::NotUp { .. }) {
+        return decision;
     }
-    next(eye, out).unwrap_or_else(|decision| decision)
+    let hold = Decision::Hold(HoldReason::StandsStill { node: out.node.name.clone(), what: on.to_string() });
+    let long = eye.ledger.since.as_ref().is_some_and(|(state, since)| {
+        let still = *state == decision.state() && eye.age(*since) >= STILL;
+        still || *state == hold.state()
+    });
+    if long { hold } else { decision }
 }
 
 /// Nothing is open: which step next?

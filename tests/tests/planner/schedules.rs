@@ -271,9 +271,13 @@ fn a_settling_node_that_the_file_names_no_longer_is_looked_at_before_it_has_sett
 #[test]
 fn a_node_is_not_left_out_for_days_over_a_fact_that_nobody_tells() {
     type Forget = (&'static str, fn(&mut Case));
-    let forgets: [Forget; 2] = [
+    let forgets: [Forget; 6] = [
         ("storage", |c| c.observed.cluster.storage = Fact::Unknown(Gap::TimedOut)),
         ("worker", |c| c.node(1).worker = Fact::Unknown(Gap::TimedOut)),
+        ("memory", |c| c.node(1).memory = Fact::Unknown(Gap::AccessDenied)),
+        ("setup", |c| c.node(1).setup = Fact::Unknown(Gap::TimedOut)),
+        ("setup runs", |c| value(&mut c.node(1).setup).running = true),
+        ("its cluster service", |c| c.member(1, |m| m.state = MemberState::Down)),
     ];
     let mut left = Vec::new();
     for (what, forget) in forgets {
@@ -455,4 +459,28 @@ fn nodes_of_which_only_old_facts_come_are_not_met_and_no_law_has_to_say_it() {
     case.ledger.known.clear();
     case.now = NOON + Millis::minutes(3);
     assert!(case.says().contains("read too long ago"), "{}", case.says());
+}
+
+#[test]
+fn a_return_that_cannot_be_sent_as_the_cluster_service_is_stopped_is_a_persons() {
+    let mut case = Case::out();
+    case.ledger.out.as_mut().expect("out").returning = true;
+    assert_eq!(case.open().step, Step::Return);
+    case.node(1).service = known(ClusterService::Disabled);
+    case.node(1).view = Fact::Unknown(Gap::ClusterServiceStopped);
+    case.member(1, |m| m.state = MemberState::Down);
+    let waits = case.says();
+    assert!(waits.starts_with("wait for "), "{waits}");
+    case.write(&Event::Noted { state: case.decide().state() });
+    case.pass(Millis::minutes(119));
+    assert_eq!(case.says(), waits);
+    case.pass(Millis::minutes(1));
+    let Decision::Hold(why @ HoldReason::StandsStill { .. }) = case.decide() else { panic!("{}", case.says()) };
+    assert!(why.way_out().contains("drydock doctor"), "{}", why.way_out());
+    // Written down, it stays a hold; and ends with what it waits for.
+    case.write(&Event::Noted { state: Decision::Hold(why.clone()).state() });
+    case.pass(Millis::minutes(5));
+    assert_eq!(case.decide(), Decision::Hold(why));
+    *value(&mut case.node(1).service) = ClusterService::Running;
+    assert_eq!(case.says(), "hold: Return on N01 takes longer than it may");
 }

@@ -61,6 +61,13 @@ pub enum HoldReason {
         /// Which step.
         step: Step,
     },
+    /// A node is out, and the same thing has been waited for all the time since.
+    StandsStill {
+        /// Which node.
+        node: NodeName,
+        /// For what.
+        what: String,
+    },
     /// Storage has not healed in the time allowed.
     StorageStalled {
         /// After the return of which node.
@@ -173,6 +180,7 @@ impl fmt::Display for HoldReason {
             HoldReason::TooManyFailed { nodes } => write!(f, "more nodes failed than maxFailedNodes allows: {}", list(nodes)),
             HoldReason::NodeSilent { node, step } => write!(f, "{node} has not answered since its {step}, for longer than that may take"),
             HoldReason::StepOverdue { node, step } => write!(f, "{step} on {node} takes longer than it may"),
+            HoldReason::StandsStill { node, what } => write!(f, "{node} is out, and for hours nothing has come of waiting for {what}"),
             HoldReason::StorageStalled { node, what } => write!(f, "storage has not healed after the return of {node}: {what}"),
             HoldReason::NewerThanDesired { node, build } => write!(f, "{node} runs {build}, which is newer than what is desired"),
             HoldReason::NoRoute { node, why } => write!(f, "{node}: {why}"),
@@ -260,6 +268,9 @@ impl HoldReason {
                     "Look at what {node} is doing. When the step ends, or fails, Drydock goes on by itself. Where it was tried as often as it may be: mend the cause, then drydock node retry {node} --reason TEXT."
                 )
             }
+            HoldReason::StandsStill { node, .. } => format!(
+                "drydock doctor CLUSTER --config FILE says where it stops, and the System log on {node} why. Drydock goes on by itself once that has passed. If the node is needed now: Resume-ClusterNode -Name {node}, unless setup is at work on it."
+            ),
             HoldReason::StorageStalled { node, .. } => format!(
                 "Get-StorageJob, Get-VirtualDisk and Get-HealthFault on the cluster say what is missing; never cancel a repair. Where a ReFS volume stays Detached after an upgrade, set RefsEnableMetadataValidation on {node} to 1 and back to 0 (HKLM\\SYSTEM\\CurrentControlSet\\Control\\FileSystem). Drydock goes on when it has healed."
             ),
@@ -316,6 +327,7 @@ impl HoldReason {
             | HoldReason::NodeFailed { node, .. }
             | HoldReason::NodeSilent { node, .. }
             | HoldReason::StepOverdue { node, .. }
+            | HoldReason::StandsStill { node, .. }
             | HoldReason::StorageStalled { node, .. }
             | HoldReason::NewerThanDesired { node, .. }
             | HoldReason::NoRoute { node, .. }
@@ -347,6 +359,7 @@ impl HoldReason {
             HoldReason::TooManyFailed { .. } => "TooManyFailed",
             HoldReason::NodeSilent { .. } => "NodeSilent",
             HoldReason::StepOverdue { .. } => "StepOverdue",
+            HoldReason::StandsStill { .. } => "StandsStill",
             HoldReason::StorageStalled { .. } => "StorageStalled",
             HoldReason::NewerThanDesired { .. } => "NewerThanDesired",
             HoldReason::NoRoute { .. } => "NoRoute",

@@ -291,6 +291,7 @@ fn fails_preflight(why: &HoldReason) -> bool {
         | HoldReason::NodeFailed { .. }
         | HoldReason::TooManyFailed { .. }
         | HoldReason::NodeSilent { .. }
+        | HoldReason::StandsStill { .. }
         | HoldReason::StepOverdue { .. }
         | HoldReason::StorageStalled { .. }
         | HoldReason::StopAfter { .. }
