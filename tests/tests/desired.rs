@@ -9,6 +9,7 @@ use drydock_model::desired::Version;
 use drydock_model::ids::Revision;
 use drydock_tests::home::{Line, Remotes, cluster, wait};
 use git2::{FileMode, Signature, Time};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 const FLEET: &str = "\
@@ -597,4 +598,72 @@ fn while_the_remote_is_down_the_last_fleet_stays_and_afterwards_the_new_one_coun
     stage.line.set_down(false);
     assert_eq!(stage.fleet().revision, revision(second));
     assert_eq!(stage.wanted("alpha").desired.target.version, Version::V24H2);
+}
+
+/// Every object of a mirror as a file of its own, and then this one garbage: as a bad sector leaves it.
+fn damage(place: &Path, blob: Oid) {
+    let packs: Vec<_> = std::fs::read_dir(place.join("objects/pack")).expect("fine").flatten().map(|e| e.path()).collect();
+    let objects: Vec<(git2::ObjectType, Vec<u8>)> = {
+        let git = git2::Repository::open_bare(place).expect("fine");
+        let odb = git.odb().expect("fine");
+        let mut all = Vec::new();
+        odb.foreach(|id| {
+            all.push(*id);
+            true
+        })
+        .expect("fine");
+        all.iter().map(|id| odb.read(*id).expect("fine")).map(|object| (object.kind(), object.data().to_vec())).collect()
+    };
+    packs.iter().for_each(|pack| std::fs::remove_file(pack).expect("fine"));
+    let git = git2::Repository::open_bare(place).expect("fine");
+    let odb = git.odb().expect("fine");
+    for (kind, data) in objects {
+        odb.write(kind, &data).expect("fine");
+    }
+    let name = blob.to_string();
+    let path = place.join("objects").join(&name[..2]).join(&name[2..]);
+    std::fs::remove_file(&path).expect("it is there");
+    std::fs::write(&path, "garbage").expect("fine");
+}
+
+#[test]
+fn a_file_that_a_damaged_mirror_could_not_give_is_read_again_from_the_new_one() {
+    for damaged in ["clusters/alpha.yaml", "fleet.yaml"] {
+        let (stage, first) = Stage::new();
+        let before = stage.fleet();
+        let tree = stage.remotes.repository().find_commit(first).expect("fine").tree().expect("fine").id();
+        let blob = stage.remotes.repository().find_tree(tree).expect("fine").get_path(Path::new(damaged)).expect("fine").id();
+        let mut mirror = stage.remotes.mirror("later");
+        mirror.fetch(&[main_branch()]).expect("fine");
+        let place = mirror.place();
+        drop(mirror);
+        damage(&place, blob);
+        // The sector went bad while the controller was not running. The remote is there and sound.
+        let shared = Arc::new(Mutex::new(Shared { accepted: vec![revision(first)], wanted: before.clusters.clone(), ..Shared::default() }));
+        let (later, _line) = source(&stage.remotes, &shared, "later");
+        let last = (0..6).map(|_| wait(later.read()).expect("a fleet")).last().expect("some");
+        let problems: Vec<_> = last.clusters.values().filter_map(|wanted| wanted.problem.clone()).collect();
+        assert_eq!(problems, Vec::<String>::new(), "{damaged}");
+    }
+}
+
+#[test]
+fn a_file_that_the_history_let_in_does_not_have_is_gone_also_where_the_old_one_was_lost() {
+    let (stage, _first) = Stage::new();
+    stage.fleet();
+    // Rewritten without alpha.
+    let unrelated = [("fleet.yaml", What::File(FLEET.to_owned())), ("clusters/shops/beta.yaml", What::File(file("beta", "B", "24H2")))];
+    let anew = stage.commit(None, &unrelated);
+    assert_eq!(stage.refused().0, revision(anew));
+    // The disk damages the mirror, which is made again from a remote that has only the new history.
+    let place = stage.remotes.beside("desired").join("mirror.git");
+    for entry in std::fs::read_dir(place.join("objects/pack")).expect("fine").flatten() {
+        std::fs::remove_file(entry.path()).expect("fine");
+    }
+    std::fs::write(place.join("refs/seen/heads/main"), "garbage").expect("fine");
+    stage.let_in(anew);
+    let counts = |fleet: &Arc<Fleet>| fleet.refused.is_none() && fleet.revision == revision(anew);
+    let fleet = (0..5).find_map(|_| stage.read().ok().filter(counts)).expect("let in");
+    let alpha = fleet.clusters.get(&cluster("alpha"));
+    assert!(alpha.is_none_or(|alpha| alpha.desired.suspend.is_some()), "nobody asks for an upgrade of alpha any more");
 }

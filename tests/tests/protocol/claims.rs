@@ -277,11 +277,11 @@ fn rule_04_who_finds_its_own_claim_gone_stands_down() {
 }
 
 /// The real store over simulated nodes.
-struct Both {
-    source: SimSource,
-    store: GitStore<SimClock>,
-    clusters: SimClusters,
-    clock: SimClock,
+pub(super) struct Both {
+    pub(super) source: SimSource,
+    pub(super) store: GitStore<SimClock>,
+    pub(super) clusters: SimClusters,
+    pub(super) clock: SimClock,
 }
 
 impl World for Both {

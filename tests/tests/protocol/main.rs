@@ -5,6 +5,7 @@ mod beginning;
 mod claims;
 mod closing;
 mod joins;
+mod lost;
 mod memory;
 mod pushing;
 mod restart;
@@ -16,12 +17,13 @@ mod words;
 mod worker;
 
 /// Where the tests of the rules are, and where they are listed.
-const SOURCES: [&str; 14] = [
+const SOURCES: [&str; 15] = [
     include_str!("accounts.rs"),
     include_str!("beginning.rs"),
     include_str!("claims.rs"),
     include_str!("closing.rs"),
     include_str!("joins.rs"),
+    include_str!("lost.rs"),
     include_str!("memory.rs"),
     include_str!("pushing.rs"),
     include_str!("restart.rs"),

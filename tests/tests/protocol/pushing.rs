@@ -490,3 +490,16 @@ fn rule_07_what_an_accept_let_in_is_known_to_the_next_claim_as_used() {
     assert_eq!(anew("another"), (word, vec![drydock_tests::home::revision(1)]));
     assert_eq!(anew("a third"), (None, Vec::new()), "a claim hears what was said since the one before it");
 }
+
+#[test]
+fn a_refused_entry_brings_no_revision_back_that_a_person_has_let_go() {
+    let (remotes, north) = begun(&["alpha"]);
+    let of_fleet = drydock_tests::home::revision;
+    north.append("alpha", vec![Event::Read(of_fleet(1))]).expect("fine");
+    // As the source says after a person let another history in.
+    north.store.shared().lock().expect("fine").accepted = vec![of_fleet(7)];
+    remotes.hook("update", "exit 1");
+    assert!(matches!(north.append("alpha", vec![Event::Read(of_fleet(7))]), Err(StoreError::Refused(_))));
+    let accepted = north.store.shared().lock().expect("fine").accepted.clone();
+    assert_eq!(accepted, [of_fleet(7)], "the next merge must descend from all of these");
+}

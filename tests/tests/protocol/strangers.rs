@@ -1,15 +1,17 @@
 //! Rule 7: what somebody else wrote to the status branch is nobody's ledger, whatever it says of itself and whoever looks at it later. On a real repository.
 
 use super::pushing::{accept, begun, ledger, revision};
+use drydock_engine::ports::{Appended, Store};
 use drydock_git::Edit;
 use drydock_git::status::adopt;
 use drydock_model::fact::Fact;
 use drydock_model::ids::NodeName;
-use drydock_model::ledger::{Attempts, Intent, Ledger, Out};
+use drydock_model::ledger::{Attempts, Event, Intent, Ledger, Out};
 use drydock_model::plan::Remote;
 use drydock_model::time::Millis;
-use drydock_tests::home::{BEGIN, End, Hand, Remotes};
+use drydock_tests::home::{BEGIN, End, Hand, Remotes, record, wait};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 const FACTS: &str = "clusters/oslo/facts.yaml";
 
@@ -180,4 +182,27 @@ fn rule_07_an_accepted_commit_over_a_ledger_that_cannot_be_read_is_no_ledger() {
         let oslo = anew(&remotes, state).read("oslo").expect("fine");
         assert!(matches!(oslo.ledger, Fact::Unknown(_)), "{state}: {:?}", oslo.ledger);
     }
+}
+
+/// An entry of a cluster that the desired tree describes in this file.
+fn note_of(north: &End, name: &str, path: &str) -> Result<Appended, drydock_engine::ports::StoreError> {
+    let mut record = record(name, vec![Event::Noted { state: "Wait/A".to_owned() }], BEGIN);
+    let mut wanted = (*record.wanted).clone();
+    path.clone_into(&mut wanted.path);
+    path.clone_into(&mut record.path);
+    record.wanted = Arc::new(wanted);
+    wait(north.store.append(record))
+}
+
+#[test]
+fn a_cluster_whose_file_moves_after_somebody_removed_its_status_is_written_of() {
+    let (remotes, north) = begun(&["oslo"]);
+    let removed = vec![Edit::Remove { path: "clusters/oslo/status.yaml".to_owned() }];
+    let foreign = remotes.put(Hand::Stranger, removed, "clean-up");
+    north.read("oslo").expect("seen");
+    remotes.say(Hand::Ann, &accept(foreign));
+    assert_eq!(north.read("oslo").expect("fine").remote, Remote::Confirmed);
+    assert_eq!(note_of(&north, "oslo", "clusters/shops/oslo.yaml"), Ok(Appended::Pushed));
+    drop(north);
+    assert_eq!(note_of(&anew(&remotes, "elsewhere"), "oslo", "clusters/shops/oslo.yaml"), Ok(Appended::Pushed));
 }

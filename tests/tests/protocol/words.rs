@@ -18,10 +18,10 @@ fn attempt(end: &End, name: &str) -> u8 {
     end.ledger(name).attempts[&node(1)].number
 }
 
-/// `north` starts anew, elsewhere.
-fn anew(remotes: &Remotes) -> End {
+/// `north` starts anew, with a state folder of that name.
+fn anew(remotes: &Remotes, state: &str) -> End {
     remotes.clock.pass(Millis::hours(2));
-    let north = remotes.end("north", Hand::North, "elsewhere");
+    let north = remotes.end("north", Hand::North, state);
     north.claim().expect("a claim");
     north
 }
@@ -36,7 +36,7 @@ fn a_word_to_a_cluster_whose_entry_was_left_behind_is_written_with_it() {
     assert!((0..3).any(|_| north.read("alpha").expect("fine").remote == Remote::Confirmed));
     assert_eq!(attempt(&north, "alpha"), 2);
     drop(north);
-    assert_eq!(attempt(&anew(&remotes), "alpha"), 2);
+    assert_eq!(attempt(&anew(&remotes, "elsewhere"), "alpha"), 2);
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn a_word_to_a_cluster_whose_entry_was_refused_is_not_forgotten() {
     remotes.hook("update", "exit 0");
     assert_eq!(north.note("beta", "Wait/B"), Ok(Appended::Pushed));
     drop(north);
-    assert_eq!(attempt(&anew(&remotes), "beta"), 2);
+    assert_eq!(attempt(&anew(&remotes, "elsewhere"), "beta"), 2);
 }
 
 #[test]
@@ -67,6 +67,31 @@ fn an_entry_that_moves_onto_a_word_to_its_cluster_takes_it_in() {
     let told = (attempt(&north, "alpha"), since(&north), remotes.entries_of("alpha"));
     assert_eq!(told, (2, Some("Wait/A".to_owned()), 3), "the word, and an entry before and after it");
     drop(north);
-    let north = anew(&remotes);
+    let north = anew(&remotes, "elsewhere");
     assert_eq!((attempt(&north, "alpha"), since(&north)), (2, Some("Wait/A".to_owned())));
+}
+
+#[test]
+fn a_word_to_a_touched_cluster_survives_an_entry_that_moves_onto_it() {
+    let (remotes, north) = begun(&["alpha"]);
+    remotes.write(Hand::Stranger, "clusters/alpha/status.yaml", "all is well\n");
+    assert!(matches!(north.read("alpha").expect("fine").remote, Remote::Touched { .. }));
+    assert_eq!(north.note("alpha", "Hold/StatusTouched"), Ok(Appended::Pushed));
+    remotes.say(Hand::Ann, &retry("alpha"));
+    // Not looked at before: the push finds out.
+    assert_eq!(north.note("alpha", "Hold/Other"), Ok(Appended::Pushed));
+    assert_eq!(attempt(&north, "alpha"), 2);
+    drop(north);
+    assert_eq!(attempt(&anew(&remotes, "elsewhere"), "alpha"), 2);
+}
+
+#[test]
+fn a_word_about_the_clock_to_everybody_is_heard_once() {
+    let (remotes, north) = begun(&["alpha"]);
+    remotes.say(Hand::Ann, &Said::ClockEverywhere { reason: "the batteries were changed".to_owned() });
+    assert!(north.ledger("alpha").clock_accepted);
+    north.note("alpha", "Wait/A").expect("fine");
+    assert!(!north.ledger("alpha").clock_accepted, "used up");
+    drop(north);
+    assert!(!anew(&remotes, "elsewhere").ledger("alpha").clock_accepted, "and not heard again");
 }

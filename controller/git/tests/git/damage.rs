@@ -1,6 +1,6 @@
 //! A damaged mirror is found, moved aside and made again; what was not confirmed is carried over or named as lost.
 
-use crate::git::stage::{Stage, at, commit, main_branch, status};
+use crate::git::stage::{Stage, at, commit, draft, key, main_branch, put, status};
 use drydock_git::{Dropped, Group, Head, Mirror, Oid, Outbox, Pushed, Trouble, Unreadable, Wire};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -294,4 +294,60 @@ fn a_damaged_repository_on_a_path_is_not_called_our_mirror_when_it_is_pushed_to(
     let pushed = mirror.push(&status(), Some(first), next);
     let Pushed::NotSent(trouble) = pushed else { panic!("{pushed:?}") };
     assert!(matches!(trouble, Trouble::RemoteDamaged { .. }), "{trouble:?}");
+}
+
+/// A pack that has not this commit.
+fn pack_without(place: &Path, commit: Oid) -> PathBuf {
+    let found = fs::read_dir(place.join("objects/pack")).expect("folder").flatten().map(|entry| entry.path());
+    let mut packs = found.filter(|path| path.extension().is_some_and(|e| e == "pack"));
+    let has = |pack: &Path| fs::read(pack.with_extension("idx")).expect("read").windows(20).any(|id| id == commit.as_bytes());
+    let path = packs.find(|pack| !has(pack)).expect("one without it");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("writable");
+    path
+}
+
+#[test]
+fn a_damaged_small_pack_that_nobody_reads_does_not_stop_every_fetch_for_ever() {
+    let stage = Stage::new();
+    stage.git(&stage.remote(), &["config", "receive.autogc", "false"]);
+    let mirror = stage.mirror("state");
+    let mut head: Option<Oid> = None;
+    for number in 0..52 {
+        let new = commit(&mirror, head, &format!("clusters/c{}/status.yaml", number % 7), &number.to_string().repeat(50));
+        assert!(matches!(mirror.push(&main_branch(), head, new), Pushed::Landed));
+        head = Some(new);
+    }
+    let old = pack_without(&mirror.place(), head.expect("some"));
+    drop(mirror);
+    let mut bytes = fs::read(&old).expect("read");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x10;
+    fs::write(&old, bytes).expect("written");
+    let mut mirror = stage.mirror("state");
+    mirror.fetch(&[main_branch()]).expect("what was fetched counts");
+    let again = mirror.fetch(&[main_branch()]).expect("the next one makes the mirror again");
+    assert!(again.healed.is_some());
+}
+
+#[test]
+fn a_start_that_was_cut_off_while_the_mirror_was_made_loses_no_outbox() {
+    let stage = Stage::new();
+    let mut writer = stage.mirror("writer");
+    stage.land(&mut writer, &main_branch(), "clusters/a", "whole");
+    let mut mirror = stage.mirror("state");
+    mirror.fetch(&[main_branch(), status()]).expect("fetched");
+    let mut outbox = Outbox::restore(&mirror, &status()).expect("restored");
+    let mut group: Group = outbox.begin(&mirror).expect("begun");
+    group.add(&draft(vec![put("clusters/oslo/status.yaml", "x")]), &key()).expect("made");
+    outbox.append(&mirror, group).expect("kept");
+    let place = mirror.place();
+    drop(mirror);
+    fs::write(place.join("HEAD"), "garbage").expect("written");
+    // Opened and moved aside; killed, or out of space, when the new one had a folder and nothing in it.
+    drop(stage.mirror("state"));
+    fs::remove_dir_all(&place).expect("removed");
+    fs::create_dir(&place).expect("made");
+    let mut mirror = stage.mirror("state");
+    mirror.fetch(&[main_branch()]).expect("fetched");
+    assert_eq!(Outbox::restore(&mirror, &status()).expect("restored").entries().len(), 1);
 }
