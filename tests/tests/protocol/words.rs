@@ -2,11 +2,13 @@
 
 use super::pushing::{accept, begun};
 use drydock_engine::ports::{Appended, StoreError};
+use drydock_git::status::adopt;
+use drydock_model::ids::Place;
 use drydock_model::ledger::{Event, Word};
 use drydock_model::plan::Remote;
 use drydock_model::time::Millis;
 use drydock_spec::wire::words::Said;
-use drydock_tests::home::{End, Hand, Remotes, cluster};
+use drydock_tests::home::{BEGIN, End, Hand, Remotes, cluster, revision};
 use drydock_tests::sim::node;
 
 fn retry(name: &str) -> Said {
@@ -94,4 +96,55 @@ fn a_word_about_the_clock_to_everybody_is_heard_once() {
     assert!(!north.ledger("alpha").clock_accepted, "used up");
     drop(north);
     assert!(!anew(&remotes, "elsewhere").ledger("alpha").clock_accepted, "and not heard again");
+}
+
+#[test]
+fn a_word_to_a_touched_cluster_survives_two_starts() {
+    let (remotes, north) = begun(&["alpha"]);
+    let foreign = remotes.write(Hand::Stranger, "clusters/alpha/status.yaml", "all is well\n");
+    assert!(matches!(north.read("alpha").expect("fine").remote, Remote::Touched { .. }));
+    assert_eq!(north.note("alpha", "Hold/StatusTouched"), Ok(Appended::Pushed));
+    remotes.say(Hand::Ann, &retry("alpha"));
+    drop(north);
+    for state in ["first", "second"] {
+        assert_eq!(attempt(&anew(&remotes, state), "alpha"), 2, "{state}");
+    }
+    let north = anew(&remotes, "third");
+    assert_eq!(north.note("alpha", "Hold/Other"), Ok(Appended::Pushed), "it has taken the word in");
+    drop(north);
+    assert_eq!(attempt(&anew(&remotes, "fourth"), "alpha"), 2, "which is not heard twice");
+    remotes.say(Hand::Ann, &accept(foreign));
+    for state in ["fifth", "sixth"] {
+        assert_eq!(attempt(&anew(&remotes, state), "alpha"), 2, "{state}");
+    }
+}
+
+#[test]
+fn an_adoption_of_a_touched_cluster_survives_two_starts() {
+    let (remotes, north) = begun(&["alpha"]);
+    let first = north.ledger("alpha").epoch;
+    drop(north);
+    let north = anew(&remotes, "more");
+    north.note("alpha", "Wait/A").expect("fine");
+    let lost = Place { epoch: first, seq: 90 };
+    assert_eq!(north.ledger("alpha").knows(&lost), Some(false));
+    remotes.write(Hand::Stranger, "clusters/alpha/status.yaml", "all is well\n");
+    drop(north);
+    adopt(remotes.home("north", Hand::North, "adopt").0, BEGIN, 9).expect("fine");
+    for state in ["first", "second", "third"] {
+        assert_eq!(anew(&remotes, state).ledger("alpha").knows(&lost), Some(true), "{state}");
+    }
+}
+
+#[test]
+fn a_word_that_lets_a_revision_in_is_not_forgotten_before_it_was_used() {
+    let (remotes, north) = begun(&["alpha"]);
+    drop(north);
+    remotes.say(Hand::Ann, &Said::Accept { revision: revision(7), reason: "the branch was cleaned up".to_owned() });
+    for state in ["first", "second"] {
+        // Nothing is read of the fleet meanwhile: its remote is away.
+        let north = anew(&remotes, state);
+        let shared = north.store.shared().lock().expect("fine").clone();
+        assert_eq!((shared.let_in, shared.served), (Some(revision(7)), Vec::new()), "{state}");
+    }
 }

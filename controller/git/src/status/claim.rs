@@ -12,11 +12,11 @@ use drydock_engine::ports::{ClaimError, StoreError, TakeOver};
 use drydock_model::ids::{ClusterName, Epoch};
 use drydock_model::ledger::Ledger;
 use drydock_model::time::{Millis, Timestamp};
-use drydock_spec::wire::root::Root;
+use drydock_spec::wire::root::{MOST_UNHEARD, Root, Unheard};
 use drydock_spec::wire::words::Said;
 use drydock_spec::wire::{FACTS_FILE, ROOT_FILE, message};
 use git2::Oid;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use tracing::warn;
 
 /// Claims of one name within the hour that cost nothing (rule 1).
@@ -82,12 +82,10 @@ impl Keeper {
         self.take_up(head, survey, &epoch);
         // A ledger that cannot be read may have anything under way.
         let at_rest = self.clusters.values().all(|tracked| tracked.ledger.as_ref().is_ok_and(Ledger::at_rest));
-        let mut root = survey.root.claimed(&self.name, epoch.clone(), now, at_rest);
-        root.unaccepted = self.unaccepted();
-        root.folders = survey.listed();
+        let (root, heard) = self.carry(survey, survey.root.claimed(&self.name, epoch.clone(), now, at_rest));
         self.waits_since = None;
         let mut edits = vec![Edit::Put { path: ROOT_FILE.to_owned(), bytes: root.encode().into_bytes() }];
-        edits.extend(self.heard(survey));
+        edits.extend(heard);
         let who = person(&self.name, now);
         let draft = Draft { edits, message: message::claim_message(&self.name, &epoch), author: who.clone(), committer: who };
         let trouble = |error: String| ClaimError::Local(error);
@@ -118,16 +116,30 @@ impl Keeper {
         let number = survey.root.epoch.as_ref().map_or(0, |e| e.number).max(above);
         let epoch = super::init::adopted(number).map_err(ClaimError::Local)?;
         self.take_up(head, &survey, &epoch);
-        let root = Root { epoch: Some(epoch), unaccepted: self.unaccepted(), folders: survey.listed(), ..survey.root.clone() };
-        Ok((root, self.heard(&survey)))
+        Ok(self.carry(&survey, Root { epoch: Some(epoch), ..survey.root.clone() }))
+    }
+
+    /// The claim with all that the next one must know of those before it, and the ledgers that are written with it.
+    fn carry(&mut self, survey: &Survey, root: Root) -> (Root, Vec<Edit>) {
+        let heard = self.heard(survey);
+        // What cannot be written into a ledger yet is written down beside it.
+        let waits = |cluster: &ClusterName| self.clusters.contains_key(cluster) && !heard.contains_key(cluster);
+        let words = survey.words.iter().filter_map(|said| match said {
+            Said::Cluster { cluster, word } if waits(cluster) => Some(Unheard { cluster: cluster.clone(), word: word.clone() }),
+            Said::Cluster { .. } | Said::ClockEverywhere { .. } | Said::Accept { .. } | Said::AcceptStatus { .. } => None,
+        });
+        let mut unheard: Vec<Unheard> = words.collect();
+        unheard.drain(..unheard.len().saturating_sub(MOST_UNHEARD));
+        let adopted = self.clusters.keys().filter(|cluster| waits(cluster) && survey.adopts(cluster)).cloned().collect();
+        let (unaccepted, folders, let_in) = (self.unaccepted(), survey.listed(), survey.let_in());
+        self.unheard.clone_from(&unheard);
+        (Root { unaccepted, folders, unheard, adopted, let_in, ..root }, heard.into_values().collect())
     }
 
     /// Words that were said and not written into a ledger yet are written with the claim, so that none is lost with a second one.
-    fn heard(&self, survey: &Survey) -> Vec<Edit> {
+    fn heard(&self, survey: &Survey) -> BTreeMap<ClusterName, Edit> {
         let mut told: BTreeSet<&ClusterName> = survey.accepted.keys().collect();
-        if survey.adopted() {
-            told.extend(self.clusters.keys());
-        }
+        told.extend(self.clusters.keys().filter(|cluster| survey.adopts(cluster)));
         for said in &survey.words {
             match said {
                 Said::Cluster { cluster, .. } => drop(told.insert(cluster)),
@@ -135,12 +147,12 @@ impl Keeper {
                 Said::Accept { .. } | Said::AcceptStatus { .. } => {}
             }
         }
-        let written =
-            told.into_iter().filter(|cluster| !self.touched.contains_key(*cluster)).filter_map(|cluster| self.clusters.get(cluster));
+        let written = told.into_iter().filter(|cluster| !self.touched.contains_key(*cluster));
         written
-            .filter_map(|tracked| {
+            .filter_map(|cluster| {
+                let tracked = self.clusters.get(cluster)?;
                 let bytes = tracked.newest()?.encode().into_bytes();
-                Some(Edit::Put { path: format!("{}/{FACTS_FILE}", tracked.folder), bytes })
+                Some((cluster.clone(), Edit::Put { path: format!("{}/{FACTS_FILE}", tracked.folder), bytes }))
             })
             .collect()
     }
@@ -177,11 +189,9 @@ impl Keeper {
             let from = survey.touched.get(&cluster).or_else(|| survey.accepted.get(&cluster)).map_or(head, |(_, good)| *good);
             self.load(&cluster, &folders, from, Some(epoch));
         }
-        if survey.adopted() {
-            for tracked in self.clusters.values_mut() {
-                if let Ok(ledger) = &mut tracked.ledger {
-                    ledger.adopt();
-                }
+        for (_, tracked) in self.clusters.iter_mut().filter(|(cluster, _)| survey.adopts(cluster)) {
+            if let Ok(ledger) = &mut tracked.ledger {
+                ledger.adopt();
             }
         }
         survey.words.iter().for_each(|said| self.hear(said));

@@ -15,7 +15,7 @@ use drydock_model::ledger::{Event, Ledger, Word};
 use drydock_model::plan::Remote;
 use drydock_model::time::{Span, Stamp, Timestamp};
 use drydock_spec::wire::facts::Facts;
-use drydock_spec::wire::root::Unaccepted;
+use drydock_spec::wire::root::{Unaccepted, Unheard};
 use drydock_spec::wire::words::{self, Said};
 use drydock_spec::wire::{FACTS_FILE, ROOT_FILE, facts, message};
 use git2::Oid;
@@ -50,6 +50,8 @@ pub(super) struct Keeper {
     pub(super) behind: BTreeSet<ClusterName>,
     /// Clusters that a word was said to since their last entry was made: while that one is not on the branch, it must take the word in.
     pub(super) told: BTreeSet<ClusterName>,
+    /// Words that were said before our claim and could not be written with it.
+    pub(super) unheard: Vec<Unheard>,
     /// What could not be written of clusters that had a node out.
     pub(super) unwritten: BTreeMap<ClusterName, Unwritten>,
     /// Above all numbers that were given out under this claim, whichever cluster they were for.
@@ -117,6 +119,7 @@ impl Keeper {
             touched: BTreeMap::new(),
             behind: BTreeSet::new(),
             told: BTreeSet::new(),
+            unheard: Vec::new(),
             unwritten: BTreeMap::new(),
             given: 1,
             classified: None,

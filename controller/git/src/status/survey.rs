@@ -8,7 +8,7 @@ use crate::trouble::chain;
 use drydock_engine::ports::{ClaimError, StoreError};
 use drydock_model::ids::{ClusterName, Revision};
 use drydock_model::ledger::Word;
-use drydock_spec::wire::root::{self, Root};
+use drydock_spec::wire::root::{self, LetIn, Root, Unheard};
 use drydock_spec::wire::words::Said;
 use drydock_spec::wire::{FACTS_FILE, ROOT_FILE, SCHEMA, WireError};
 use git2::Oid;
@@ -25,20 +25,22 @@ pub(super) struct Survey {
     pub(super) touched: BTreeMap<ClusterName, (Oid, Oid)>,
     /// Clusters of which a foreign commit was accepted and no entry was written since: the commit, and where their ledger stands.
     pub(super) accepted: BTreeMap<ClusterName, (Oid, Oid)>,
-    /// Words that no entry of their cluster has taken in yet, oldest first.
+    /// Words that no entry of their cluster has taken in yet, oldest first; those that the last claim carries are before all others.
     pub(super) words: Vec<Said>,
     /// Which folder is which cluster's, by what controllers wrote.
     pub(super) folders: BTreeMap<String, ClusterName>,
     /// Revisions that entries after the last `accept` of a revision serve; none where nobody said it.
     pub(super) served: Option<BTreeSet<Revision>>,
+    /// Clusters whose ledger an earlier adoption has not reached yet.
+    pub(super) to_adopt: BTreeSet<ClusterName>,
     /// Entries whose folders have not been looked at: of each cluster the last one says where its files are.
     newest: BTreeMap<ClusterName, Oid>,
 }
 
 impl Survey {
-    /// Whether the epoch before is one that a person set.
-    pub(super) fn adopted(&self) -> bool {
-        self.root.epoch.as_ref().is_some_and(|e| e.nonce.as_str() == super::init::ADOPTED)
+    /// Whether an adoption has yet to reach this cluster's ledger: the epoch before is one that a person set, or an earlier one was.
+    pub(super) fn adopts(&self, cluster: &ClusterName) -> bool {
+        self.root.epoch.as_ref().is_some_and(|e| e.nonce.as_str() == super::init::ADOPTED) || self.to_adopt.contains(cluster)
     }
 
     /// The folders of each cluster. Two can only be on a branch whose last claim does not list them.
@@ -79,18 +81,43 @@ impl Survey {
             let found: Vec<_> = self.touched.extract_if(.., harmless).collect();
             self.accepted.extend(found);
         }
-        if matches!(said, Said::Accept { .. }) {
-            self.served = Some(BTreeSet::new());
-        }
         match said {
+            // Only the last one counts.
+            Said::Accept { .. } => {
+                self.served = Some(BTreeSet::new());
+                self.words.retain(|said| !matches!(said, Said::Accept { .. }));
+                self.words.push(said);
+            }
             // Each cluster's entries take in its own.
             Said::ClockEverywhere { reason } => {
                 let all: BTreeSet<ClusterName> = self.everybody().into_iter().chain(self.newest.keys().cloned()).collect();
                 let word = Word::Clock { reason };
                 self.words.extend(all.into_iter().map(|cluster| Said::Cluster { cluster, word: word.clone() }));
             }
-            said => self.words.push(said),
+            Said::Cluster { .. } | Said::AcceptStatus { .. } => self.words.push(said),
         }
+    }
+
+    /// What the last claim could not write into ledgers.
+    fn carry_on(&mut self) {
+        self.to_adopt.clone_from(&self.root.adopted);
+        if let Some(LetIn { revision, reason }) = self.root.let_in.clone() {
+            self.hear(Said::Accept { revision, reason });
+        }
+        let unheard = self.root.unheard.iter().cloned();
+        self.words.extend(unheard.map(|Unheard { cluster, word }| Said::Cluster { cluster, word }));
+    }
+
+    /// The revision that was let in, as the next claim carries it: once anything was served since, it may have been used, and nobody who reads this branch alone
+    /// can tell.
+    pub(super) fn let_in(&self) -> Option<LetIn> {
+        if self.served.as_ref().is_none_or(|served| !served.is_empty()) {
+            return None;
+        }
+        self.words.iter().find_map(|said| match said {
+            Said::Accept { revision, reason } => Some(LetIn { revision: revision.clone(), reason: reason.clone() }),
+            Said::Cluster { .. } | Said::ClockEverywhere { .. } | Said::AcceptStatus { .. } => None,
+        })
     }
 
     /// A controller's entry.
@@ -101,6 +128,7 @@ impl Survey {
         // An entry has taken in every word to its cluster that came before it.
         if let Some(cluster) = about(message) {
             self.accepted.remove(&cluster);
+            self.to_adopt.remove(&cluster);
             // Written over the foreign commit from what that controller remembered: this tree counts again.
             if let Some((_, good)) = self.touched.get_mut(&cluster) {
                 *good = commit;
@@ -126,8 +154,17 @@ impl Keeper {
             Some(listed) => listed.iter().map(|(cluster, folder)| (folder.clone(), cluster.clone())).collect(),
             None => self.unlisted(base, &touched).map_err(unread)?,
         };
-        let mut survey =
-            Survey { root, touched, accepted: BTreeMap::new(), words: Vec::new(), folders, served: None, newest: BTreeMap::new() };
+        let mut survey = Survey {
+            root,
+            touched,
+            accepted: BTreeMap::new(),
+            words: Vec::new(),
+            folders,
+            served: None,
+            to_adopt: BTreeSet::new(),
+            newest: BTreeMap::new(),
+        };
+        survey.carry_on();
         for came in line::came(&self.mirror, &|commit| self.ours(commit), base, head).map_err(unread)? {
             match came {
                 Came::Joined(join, good) => {

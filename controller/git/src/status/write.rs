@@ -304,6 +304,7 @@ impl Keeper {
             Some(_) | None => base,
         };
         let mut words = Vec::new();
+        let mut entry = false;
         for came in line::came(&self.mirror, &|commit| self.ours(commit), claim.commit, heard)?.into_iter().rev() {
             let Came::Put(commit) = came else { continue };
             let facts = self.mirror.commit(commit).map_err(local)?;
@@ -311,9 +312,15 @@ impl Keeper {
                 Some(Said::Cluster { cluster: to, word }) if to == *cluster => words.push(word),
                 Some(Said::ClockEverywhere { reason }) => words.push(Word::Clock { reason }),
                 Some(Said::Cluster { .. } | Said::Accept { .. } | Said::AcceptStatus { .. }) => {}
-                None if about(&facts.message).as_ref() == Some(cluster) && self.ours(commit) => break,
+                None if about(&facts.message).as_ref() == Some(cluster) && self.ours(commit) => {
+                    entry = true;
+                    break;
+                }
                 None => {}
             }
+        }
+        if !entry {
+            words.extend(self.unheard.iter().rev().filter(|unheard| unheard.cluster == *cluster).map(|unheard| unheard.word.clone()));
         }
         words.reverse();
         Ok(words)

@@ -2,10 +2,14 @@
 
 use super::{SCHEMA, WireError, instant, least_after, rfc3339, text};
 use drydock_model::ids::{ClusterName, Epoch, Revision};
+use drydock_model::ledger::Word;
 use drydock_model::time::{Millis, Timestamp};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use serde::{Deserialize, Serialize, Serializer};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Words that wait for an entry of their cluster; of more, the newest are kept. A person says a handful of them to a cluster that is held.
+pub const MOST_UNHEARD: usize = 1_000;
 
 /// The largest file that is read; ours has less than 1 KiB, 100 bytes more for each cluster, and 200 for each that somebody else wrote to.
 pub const MOST_BYTES: usize = 16 << 20;
@@ -36,6 +40,15 @@ pub struct Root {
     /// Where each cluster's entries lie. A folder that stands here under no cluster was written by no controller; a file without this list is older than it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folders: Option<BTreeMap<ClusterName, String>>,
+    /// What persons said to clusters whose ledger could not be written with this claim, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unheard: Vec<Unheard>,
+    /// Clusters whose ledger an adoption has not been written into yet.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub adopted: BTreeSet<ClusterName>,
+    /// What a person let in last of the desired branch, while no entry has served anything since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub let_in: Option<LetIn>,
     /// When it was written, by the controller's own clock.
     pub written_at: String,
 }
@@ -52,6 +65,32 @@ pub struct Unaccepted {
     pub good: Revision,
 }
 
+/// A person's word that no entry of its cluster has taken in yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Unheard {
+    /// To whom.
+    pub cluster: ClusterName,
+    /// What.
+    #[serde(serialize_with = "untagged")]
+    pub word: Word,
+}
+
+/// As the entries have it: an enum would become a tag of YAML, which nothing here reads.
+fn untagged<S: Serializer>(word: &Word, to: S) -> Result<S::Ok, S::Error> {
+    serde_json::to_value(word).map_err(serde::ser::Error::custom)?.serialize(to)
+}
+
+/// A revision of the desired branch that a person let in, though it does not descend from the last accepted one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LetIn {
+    /// Which.
+    pub revision: Revision,
+    /// Why.
+    pub reason: String,
+}
+
 impl Root {
     /// The file of the root commit: begun, and held by nobody.
     pub fn begun(name: &str, now: Timestamp) -> Root {
@@ -63,6 +102,9 @@ impl Root {
             claims: Vec::new(),
             unaccepted: Vec::new(),
             folders: Some(BTreeMap::new()),
+            unheard: Vec::new(),
+            adopted: BTreeSet::new(),
+            let_in: None,
             written_at: rfc3339(now),
         }
     }
@@ -80,6 +122,9 @@ impl Root {
             claims: claims.split_off(surplus).into_iter().map(rfc3339).collect(),
             unaccepted: self.unaccepted.clone(),
             folders: self.folders.clone(),
+            unheard: self.unheard.clone(),
+            adopted: self.adopted.clone(),
+            let_in: self.let_in.clone(),
             written_at: rfc3339(now),
         }
     }
@@ -128,6 +173,32 @@ mod tests {
             writtenAt: 2025-11-23T09:26:40Z
         "#]]
         .assert_eq(&root.encode());
+    }
+
+    #[test]
+    fn what_waits_for_an_entry_is_read_back_and_a_file_without_it_is_older() {
+        let word = Word::Retry { node: "N01".parse().unwrap(), reason: "mended".to_owned() };
+        let unheard = vec![Unheard { cluster: "oslo".parse().unwrap(), word }];
+        let revision: Revision = "0123456789abcdef0123456789abcdef01234567".parse().unwrap();
+        let let_in = LetIn { revision, reason: "cleaned up".to_owned() };
+        let older = Root::begun("north", NOW);
+        let root = Root { unheard, adopted: BTreeSet::from(["oslo".parse().unwrap()]), let_in: Some(let_in), ..older.clone() };
+        assert_eq!(Root::decode(&root.encode()), Ok(root.clone()));
+        expect![[r#"
+            unheard:
+            - cluster: oslo
+              word:
+                retry:
+                  node: N01
+                  reason: mended
+            adopted:
+            - oslo
+            letIn:
+              revision: 0123456789abcdef0123456789abcdef01234567
+              reason: cleaned up
+            writtenAt: 2025-11-23T09:26:40Z
+        "#]]
+        .assert_eq(root.encode().strip_prefix(older.encode().split("writtenAt").next().unwrap()).unwrap());
     }
 
     #[test]
