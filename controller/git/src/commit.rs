@@ -194,6 +194,17 @@ impl Group {
         Ok(id)
     }
 
+    /// Whether an edit fits on the tip: no file where it needs a folder, nor the other way round, and something there to remove.
+    pub fn takes(&self, edit: &Edit) -> Result<bool, Unwritable> {
+        let Some(tip) = self.tip else { return Ok(!matches!(edit, Edit::Remove { .. })) };
+        let tree = self.git.find_commit(tip).map_err(Unwritable::Base)?.tree_id();
+        match self.fits(tree, edit) {
+            Ok(()) => Ok(true),
+            Err(Unwritable::Clash(_) | Unwritable::NotThere(_)) => Ok(false),
+            Err(other) => Err(other),
+        }
+    }
+
     /// Puts all commits into the mirror as one pack. A kill does not lose them any more; a power cut may, until they are pushed.
     pub fn store(self, mirror: &Mirror) -> Result<Written, Trouble> {
         let bytes = pack::encode(&self.git, self.ids).map_err(|error| mirror.local(error))?;

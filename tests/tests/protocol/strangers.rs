@@ -206,3 +206,30 @@ fn a_cluster_whose_file_moves_after_somebody_removed_its_status_is_written_of() 
     drop(north);
     assert_eq!(note_of(&anew(&remotes, "elsewhere"), "oslo", "clusters/shops/oslo.yaml"), Ok(Appended::Pushed));
 }
+
+#[test]
+fn an_accepted_commit_that_put_a_file_where_a_clusters_folder_was_locks_nobody_out() {
+    let (remotes, north) = begun(&["oslo", "rome"]);
+    let before = kept(&north.ledger("oslo"));
+    drop(north);
+    let removed = ["facts.yaml", "status.yaml"].map(|file| Edit::Remove { path: format!("clusters/oslo/{file}") });
+    let foreign = remotes.put(Hand::Stranger, removed.to_vec(), "clean-up");
+    remotes.write(Hand::Stranger, "clusters/oslo", "see the wiki\n");
+    remotes.say(Hand::Ann, &accept(foreign));
+    for state in ["first", "second"] {
+        let north = anew(&remotes, state);
+        let oslo = north.read("oslo").expect("fine");
+        assert_eq!(oslo.remote, Remote::Touched { commit: revision(foreign) }, "{state}");
+        assert_eq!(kept(&ledger(oslo)), before, "{state}");
+        assert_eq!(north.read("rome").expect("fine").remote, Remote::Confirmed, "{state}");
+        drop(north);
+        adopt(remotes.home("north", Hand::North, "adopt").0, BEGIN, 9).expect("nor out of an adoption");
+    }
+    remotes.end("north", Hand::North, "over").take_over().expect("nor out of a take-over");
+    // The way out: the file goes, and the commit is accepted again.
+    remotes.put(Hand::Stranger, vec![Edit::Remove { path: "clusters/oslo".to_owned() }], "it may go");
+    remotes.say(Hand::Ann, &accept(foreign));
+    let north = anew(&remotes, "third");
+    assert_eq!(north.read("oslo").expect("fine").remote, Remote::Confirmed);
+    assert_eq!(kept(&north.ledger("oslo")), before);
+}

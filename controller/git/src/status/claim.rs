@@ -4,7 +4,7 @@ use super::keeper::{Claim, Keeper, local};
 use super::person;
 use super::survey::Survey;
 use crate::chain::Outbox;
-use crate::commit::{Draft, Edit, Group};
+use crate::commit::{Draft, Edit, Group, Unwritable};
 use crate::mirror::Head;
 use crate::push::{Pushed, Refusal};
 use crate::trouble::chain;
@@ -82,7 +82,7 @@ impl Keeper {
         self.take_up(head, survey, &epoch);
         // A ledger that cannot be read may have anything under way.
         let at_rest = self.clusters.values().all(|tracked| tracked.ledger.as_ref().is_ok_and(Ledger::at_rest));
-        let (root, heard) = self.carry(survey, survey.root.claimed(&self.name, epoch.clone(), now, at_rest));
+        let (root, heard) = self.carry(head, survey, survey.root.claimed(&self.name, epoch.clone(), now, at_rest))?;
         self.waits_since = None;
         let mut edits = vec![Edit::Put { path: ROOT_FILE.to_owned(), bytes: root.encode().into_bytes() }];
         edits.extend(heard);
@@ -116,12 +116,13 @@ impl Keeper {
         let number = survey.root.epoch.as_ref().map_or(0, |e| e.number).max(above);
         let epoch = super::init::adopted(number).map_err(ClaimError::Local)?;
         self.take_up(head, &survey, &epoch);
-        Ok(self.carry(&survey, Root { epoch: Some(epoch), ..survey.root.clone() }))
+        self.carry(head, &survey, Root { epoch: Some(epoch), ..survey.root.clone() })
     }
 
     /// The claim with all that the next one must know of those before it, and the ledgers that are written with it.
-    fn carry(&mut self, survey: &Survey, root: Root) -> (Root, Vec<Edit>) {
-        let heard = self.heard(survey);
+    fn carry(&mut self, head: Oid, survey: &Survey, root: Root) -> Result<(Root, Vec<Edit>), ClaimError> {
+        let mut heard = self.heard(survey);
+        self.leave_out(head, survey, &mut heard).map_err(|error| ClaimError::Local(chain(&error)))?;
         // What cannot be written into a ledger yet is written down beside it.
         let waits = |cluster: &ClusterName| self.clusters.contains_key(cluster) && !heard.contains_key(cluster);
         let words = survey.words.iter().filter_map(|said| match said {
@@ -133,7 +134,25 @@ impl Keeper {
         let adopted = self.clusters.keys().filter(|cluster| waits(cluster) && survey.adopts(cluster)).cloned().collect();
         let (unaccepted, folders, let_in) = (self.unaccepted(), survey.listed(), survey.let_in());
         self.unheard.clone_from(&unheard);
-        (Root { unaccepted, folders, unheard, adopted, let_in, ..root }, heard.into_values().collect())
+        Ok((Root { unaccepted, folders, unheard, adopted, let_in, ..root }, heard.into_values().collect()))
+    }
+
+    /// Where somebody put a file in the place of a cluster's folder nothing can be written of it. It keeps no claim from being made: the cluster is held as one
+    /// that was written to, and its ledger stays what it was.
+    fn leave_out(&mut self, head: Oid, survey: &Survey, heard: &mut BTreeMap<ClusterName, Edit>) -> Result<(), Unwritable> {
+        let group = Group::begin(&self.mirror, Some(head))?;
+        let mut unfit = Vec::new();
+        for (cluster, edit) in heard.iter() {
+            if !group.takes(edit)? {
+                unfit.push(cluster.clone());
+            }
+        }
+        for cluster in unfit {
+            heard.remove(&cluster);
+            let (foreign, good) = survey.accepted.get(&cluster).copied().unwrap_or((head, head));
+            self.touch(&cluster, foreign, good);
+        }
+        Ok(())
     }
 
     /// Words that were said and not written into a ledger yet are written with the claim, so that none is lost with a second one.
