@@ -3,7 +3,7 @@
 use drydock_engine::handling::{Handling, of_claim, of_store};
 use drydock_engine::lap::{Memory, Mode, lap};
 use drydock_engine::ports::{Appended, ClaimError, Clock, Fleet, Store, StoreError, TakeOver, Wanted, World};
-use drydock_git::status::{GitStore, init};
+use drydock_git::status::{GitStore, InitError, init};
 use drydock_lab::sim::{Shared, SimClock, SimClusters, SimSource, Sleep};
 use drydock_lab::{ClusterConfig, Durations, Lab, Rule};
 use drydock_model::ids::Place;
@@ -356,4 +356,20 @@ fn rule_05_a_controller_that_starts_while_the_remote_is_down_changes_nothing() {
     wait(world.store.claim(TakeOver::No)).expect("fine");
     laps(5);
     assert!(heard(), "then it goes on");
+}
+
+#[test]
+fn a_number_that_was_mistyped_uses_up_no_others() {
+    let remotes = Remotes::new();
+    remotes.north().claim().expect("fine");
+    let adopt = |above| drydock_git::status::adopt(remotes.home("north", Hand::North, "adopt").0, BEGIN, above).map(|(_, above)| above);
+    for above in [u32::MAX, 1_000_002] {
+        let refused = adopt(above).unwrap_err();
+        assert!(matches!(refused, InitError::TooHigh { number, last: 1 } if number == above), "{refused}");
+    }
+    assert_eq!(adopt(1_000_001).expect("fine"), 1_000_001);
+    assert_eq!(remotes.north().claim().expect("a claim").number, 1_000_002);
+    let fresh = Remotes::empty();
+    let refused = init(&mut fresh.mirror("new"), &status_branch(), "north", &Hand::North.key(), BEGIN, u32::MAX).unwrap_err();
+    assert!(matches!(refused, InitError::TooHigh { last: 0, .. }), "{refused}");
 }

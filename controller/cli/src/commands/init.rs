@@ -33,6 +33,7 @@ pub(super) fn run(args: &Init, context: &mut Context) -> Result<Exit, Failure> {
             "start the controller: drydock run --config FILE; or, after the branch was rewound: --adopt --above NUMBER",
         ),
         InitError::Absent(_) => Failure::of(Exit::Usage, &e, "drydock init --config FILE --above NUMBER makes it and claims above NUMBER"),
+        InitError::TooHigh { .. } => Failure::of(Exit::Usage, &e, "give --above the highest number that any node shows: drydock probe"),
         InitError::Remote(trouble) => Failure::configured(trouble),
         InitError::Refused(Refusal::Moved) => {
             Failure::of(Exit::Unreachable, &e, "somebody else made or moved it at this moment; try again")

@@ -1,5 +1,6 @@
 //! Claiming the right to write (rules 1 to 5), and taking every ledger up once.
 
+use super::init::{InitError, bearable};
 use super::keeper::{Claim, Keeper, local};
 use super::person;
 use super::survey::Survey;
@@ -111,12 +112,13 @@ impl Keeper {
     }
 
     /// What `init --adopt` writes: the claim above which all others shall be, and the ledgers that words have changed since the last one.
-    pub(super) fn adopted(&mut self, head: Oid, above: u32) -> Result<(Root, Vec<Edit>), ClaimError> {
+    pub(super) fn adopted(&mut self, head: Oid, above: u32) -> Result<(Root, Vec<Edit>), InitError> {
         let survey = self.survey(head)?;
-        let number = survey.root.epoch.as_ref().map_or(0, |e| e.number).max(above);
-        let epoch = super::init::adopted(number).map_err(ClaimError::Local)?;
+        let last = survey.root.epoch.as_ref().map_or(0, |e| e.number);
+        bearable(above, last)?;
+        let epoch = super::init::adopted(last.max(above)).map_err(ClaimError::Local)?;
         self.take_up(head, &survey, &epoch);
-        self.carry(head, &survey, Root { epoch: Some(epoch), ..survey.root.clone() })
+        Ok(self.carry(head, &survey, Root { epoch: Some(epoch), ..survey.root.clone() })?)
     }
 
     /// The claim with all that the next one must know of those before it, and the ledgers that are written with it.

@@ -19,6 +19,9 @@ use std::sync::Arc;
 /// The nonce of an epoch that nobody claimed: a person said that every claim shall be above it.
 pub(super) const ADOPTED: &str = "adopted";
 
+/// How far above the last claim a person may set the next one: numbers end, and nothing takes one back. So many claims nobody makes, one an hour for a century.
+const HIGHEST_JUMP: u32 = 1_000_000;
+
 /// Why the branch was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
@@ -28,6 +31,16 @@ pub enum InitError {
     /// There is nothing to adopt.
     #[error("there is no branch {0}; make it without --adopt")]
     Absent(String),
+    /// A number that would use up those that are left.
+    #[error(
+        "{number} is more than {HIGHEST_JUMP} above claim {last}, the last on the branch, and could not be taken back; nothing was done"
+    )]
+    TooHigh {
+        /// What was given.
+        number: u32,
+        /// The last claim, 0 where there is none.
+        last: u32,
+    },
     /// The remote cannot be reached, or lets nobody in; or the local copy of it is in trouble.
     #[error(transparent)]
     Remote(#[from] Trouble),
@@ -48,6 +61,7 @@ pub fn init(mirror: &mut Mirror, branch: &RefName, name: &str, key: &SigningKey,
     if let Head::At(_) = heads.of(branch) {
         return Err(InitError::Exists(branch.full().to_owned()));
     }
+    bearable(number, 0)?;
     let root = above(Root::begun(name, now), number)?;
     let edits = vec![Edit::Put { path: ROOT_FILE.to_owned(), bytes: root.encode().into_bytes() }];
     write(mirror, branch, key, None, &draft(name, now, edits, message::root_message(name)))
@@ -73,6 +87,14 @@ pub fn adopt(home: Home, now: Timestamp, number: u32) -> Result<(Oid, u32), Init
 pub(super) fn adopted(number: u32) -> Result<Epoch, String> {
     let nonce = ADOPTED.parse().map_err(|_| "the nonce is no nonce".to_owned())?;
     Ok(Epoch { number, nonce })
+}
+
+/// That a number was not mistyped, as far as that can be told.
+pub(super) fn bearable(number: u32, last: u32) -> Result<(), InitError> {
+    match number.saturating_sub(last) > HIGHEST_JUMP {
+        true => Err(InitError::TooHigh { number, last }),
+        false => Ok(()),
+    }
 }
 
 fn above(root: Root, number: u32) -> Result<Root, InitError> {
