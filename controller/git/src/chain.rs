@@ -304,14 +304,14 @@ impl Outbox {
         key: &SigningKey,
         onto: Oid,
         skip: &BTreeSet<Oid>,
-        subtree: &dyn Fn(&str) -> String,
+        parts: &dyn Fn(&str) -> Vec<String>,
     ) -> Result<Reparented, Unmovable> {
         let mut group = Group::begin(mirror, Some(onto))?;
         let mut lost: BTreeSet<String> = BTreeSet::new();
         let mut result = Reparented { moved: Vec::new(), left: Vec::new() };
         for entry in &self.entries {
             let (draft, paths) = redraft(mirror, *entry)?;
-            let parts: BTreeSet<String> = paths.iter().map(|path| subtree(path)).collect();
+            let parts: BTreeSet<String> = paths.iter().flat_map(|path| parts(path)).collect();
             let mut changed = Vec::new();
             for part in &parts {
                 let was = self.base.map(|base| mirror.identity(base, part)).transpose()?.flatten();
@@ -319,8 +319,13 @@ impl Outbox {
                     changed.push(part.clone());
                 }
             }
+            // Somebody may have put a file where it needs a folder that was not there before.
+            let fits = match &draft {
+                Some(draft) => draft.edits.iter().try_fold(true, |fits, edit| Ok::<_, Unwritable>(fits && group.takes(edit)?))?,
+                None => false,
+            };
             match draft {
-                Some(draft) if changed.is_empty() && !skip.contains(entry) => result.moved.push((*entry, group.add(&draft, key)?)),
+                Some(draft) if fits && changed.is_empty() && !skip.contains(entry) => result.moved.push((*entry, group.add(&draft, key)?)),
                 Some(_) | None => {
                     lost.extend(parts);
                     result.left.push(Conflict { commit: *entry, subtrees: changed });

@@ -233,3 +233,24 @@ fn an_accepted_commit_that_put_a_file_where_a_clusters_folder_was_locks_nobody_o
     assert_eq!(north.read("oslo").expect("fine").remote, Remote::Confirmed);
     assert_eq!(kept(&north.ledger("oslo")), before);
 }
+
+#[test]
+fn a_commit_in_a_folder_below_a_clusters_own_holds_only_the_cluster_whose_it_is() {
+    let (remotes, north) = begun(&["shops"]);
+    assert_eq!(note_of(&north, "till", "clusters/shops/till.yaml"), Ok(Appended::Pushed));
+    let foreign = remotes.write(Hand::Stranger, "clusters/shops/till/status.yaml", "all is well\n");
+    // Not looked at before: the push finds out.
+    assert_eq!(north.note("shops", "Wait/A"), Ok(Appended::Pushed));
+    assert_eq!(north.read("shops").expect("fine").remote, Remote::Confirmed);
+    assert_eq!(north.read("till").expect("fine").remote, Remote::Touched { commit: revision(foreign) });
+}
+
+#[test]
+fn an_entry_that_does_not_fit_any_more_is_left_behind_and_holds_up_no_other() {
+    let (remotes, north) = begun(&["shops"]);
+    let foreign = remotes.write(Hand::Stranger, "clusters/oslo", "see the wiki\n");
+    let _left = note_of(&north, "oslo", "clusters/oslo.yaml").unwrap_err();
+    assert_eq!(north.note("shops", "Wait/A"), Ok(Appended::Pushed));
+    assert_eq!(north.read("shops").expect("fine").remote, Remote::Confirmed);
+    assert_eq!(remotes.commits()[1].0, foreign);
+}

@@ -192,7 +192,7 @@ impl Keeper {
                     warn!(?other, entries = stranded.len(), "entries of an earlier run were not on the branch, and could not be kept aside")
                 }
             }
-            old.reparent(&self.mirror, &self.key, claim, &stranded, &|path| path.to_owned()).map_err(local)?;
+            old.reparent(&self.mirror, &self.key, claim, &stranded, &|path| vec![path.to_owned()]).map_err(local)?;
         }
         self.outbox = Outbox::restore(&self.mirror, &self.branch).map_err(local)?;
         // What came on top of the claim meanwhile is looked at as everything that comes later.

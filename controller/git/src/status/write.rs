@@ -327,9 +327,13 @@ impl Keeper {
     }
 }
 
-/// A cluster's part of the tree is its folder; everything else is its own part.
-fn part_of(path: &str) -> String {
-    path.rsplit_once('/').map_or_else(|| path.to_owned(), |(folder, _)| folder.to_owned())
+/// A cluster's part of the tree is its two files together: who changed one of them has written to the cluster, and a folder below may be that of another one.
+/// Everything else is its own part.
+fn part_of(path: &str) -> Vec<String> {
+    match path.rsplit_once('/') {
+        Some((folder, FACTS_FILE | STATUS_FILE)) => [FACTS_FILE, STATUS_FILE].map(|file| format!("{folder}/{file}")).to_vec(),
+        Some(_) | None => vec![path.to_owned()],
+    }
 }
 
 fn transition(record: Record, ledger: Ledger) -> Transition {

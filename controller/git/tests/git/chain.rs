@@ -36,8 +36,8 @@ impl Wire for Losing {
     }
 }
 
-fn folder(path: &str) -> String {
-    path.rsplit_once('/').map_or(path, |(folder, _)| folder).to_owned()
+fn folder(path: &str) -> Vec<String> {
+    vec![path.rsplit_once('/').map_or(path, |(folder, _)| folder).to_owned()]
 }
 
 /// An outbox on a branch with one confirmed commit.

@@ -159,7 +159,8 @@ fn a_writer_killed_at_any_moment_blocks_nobody_and_loses_nothing() {
                     Sent::Confirmed => break,
                     Sent::NotSent(Trouble::Locked { .. }) => {}
                     Sent::Diverged { head } => {
-                        let moved = outbox.reparent(&mirror, &key(), head, &BTreeSet::new(), &|path| path.to_owned()).expect("rebuilt");
+                        let moved =
+                            outbox.reparent(&mirror, &key(), head, &BTreeSet::new(), &|path| vec![path.to_owned()]).expect("rebuilt");
                         assert_eq!(moved.left, []);
                     }
                     other => panic!("{other:?}"),
@@ -209,7 +210,7 @@ fn a_writer_killed_at_any_moment_blocks_nobody_and_loses_nothing() {
     match outbox.send(&mut revived) {
         Sent::Confirmed => {}
         Sent::Diverged { head } => {
-            outbox.reparent(&revived, &key(), head, &BTreeSet::new(), &|path| path.to_owned()).expect("rebuilt");
+            outbox.reparent(&revived, &key(), head, &BTreeSet::new(), &|path| vec![path.to_owned()]).expect("rebuilt");
             assert!(matches!(outbox.send(&mut revived), Sent::Confirmed));
         }
         other => panic!("{other:?}"),
