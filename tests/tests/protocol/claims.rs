@@ -373,3 +373,30 @@ fn a_number_that_was_mistyped_uses_up_no_others() {
     let refused = init(&mut fresh.mirror("new"), &status_branch(), "north", &Hand::North.key(), BEGIN, u32::MAX).unwrap_err();
     assert!(matches!(refused, InitError::TooHigh { last: 0, .. }), "{refused}");
 }
+
+#[test]
+fn claims_of_a_clock_that_ran_ahead_are_waited_for_once_and_not_at_every_start() {
+    let remotes = Remotes::new();
+    let claimed = |from| {
+        remotes.clock.set(from);
+        let north = remotes.north();
+        let mut waited = Millis::ZERO;
+        loop {
+            match north.claim() {
+                Ok(_) => return waited,
+                Err(ClaimError::TooMany { wait, .. }) => {
+                    waited = Millis(waited.0 + wait.0);
+                    remotes.clock.pass(wait);
+                }
+                Err(other) => panic!("{other}"),
+            }
+        }
+    };
+    // A controller that ends again and again, with a clock a year ahead.
+    let mut ahead = BEGIN + Millis::hours(24 * 365);
+    for _ in 0..8 {
+        ahead = ahead + claimed(ahead);
+    }
+    let waited: Vec<Millis> = (1..=3).map(|day| claimed(BEGIN + Millis::hours(24 * day))).collect();
+    assert_eq!(waited, [Millis::minutes(32), Millis::ZERO, Millis::ZERO]);
+}

@@ -112,6 +112,8 @@ impl Root {
     /// The file after one more claim. Claims by another name are forgotten: only a name fights with itself. `at_rest`: no cluster has anything under way.
     pub fn claimed(&self, name: &str, epoch: Epoch, now: Timestamp, at_rest: bool) -> Root {
         let mut claims = if self.name == name { self.recent(now) } else { Vec::new() };
+        // One from the future has been waited for now, and is forgotten an hour from now: else every start would wait again until its time comes.
+        claims.iter_mut().for_each(|claim| *claim = (*claim).min(now));
         claims.push(now);
         let surplus = claims.len().saturating_sub(MOST_CLAIMS);
         Root {
@@ -228,6 +230,9 @@ mod tests {
     fn claims_of_the_future_count_and_their_number_is_bounded() {
         let ahead = Root::begun("north", NOW).claimed("north", epoch(1), NOW + Millis::hours(9), true);
         assert_eq!(ahead.recent(NOW).len(), 1);
+        let later = ahead.claimed("north", epoch(2), NOW, true);
+        assert_eq!(later.recent(NOW), [NOW, NOW]);
+        assert_eq!(later.recent(NOW + Millis::minutes(61)), []);
         let many = (1..100).fold(Root::begun("north", NOW), |root, n| root.claimed("north", epoch(n), NOW, true));
         assert_eq!(many.claims.len(), MOST_CLAIMS);
     }
