@@ -119,16 +119,62 @@ const PROXIES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PR
 fn scrubbed(remote: &Remote, error: git2::Error) -> git2::Error {
     let addresses = match &remote.access().proxy {
         Proxy::Url(url) => vec![url.clone()],
-        Proxy::Auto => PROXIES.iter().filter_map(|name| std::env::var(name).ok()).collect(),
+        Proxy::Auto => {
+            let named = PROXIES.iter().filter_map(|name| std::env::var(name).ok());
+            named.chain(git2::Config::open_default().map(|config| configured(&config)).unwrap_or_default()).collect()
+        }
         Proxy::None => Vec::new(),
     };
     let message = addresses.iter().fold(error.message().to_owned(), |message, address| without_password(&message, address));
+    saying(error, message)
+}
+
+/// The last defence, for addresses that nobody told us of: an error without what stands between `//` and `@` in any of its words.
+pub(crate) fn without_addresses(error: git2::Error) -> git2::Error {
+    let message = without_any_password(error.message());
+    saying(error, message)
+}
+
+fn saying(error: git2::Error, message: String) -> git2::Error {
     if message == error.message() { error } else { git2::Error::new(error.code(), error.class(), message) }
+}
+
+/// The proxies that git's own configuration names: `http.proxy`, `http.<url>.proxy` and `remote.<name>.proxy`.
+fn configured(config: &git2::Config) -> Vec<String> {
+    let mut found = Vec::new();
+    if let Ok(entries) = config.entries(Some(r"\.proxy$")) {
+        // What cannot be read any more names no proxy to libgit2 either.
+        let _ = entries.for_each(|entry| {
+            if entry.has_value() {
+                found.extend(entry.value().ok().map(ToOwned::to_owned));
+            }
+        });
+    }
+    found
+}
+
+fn without_any_password(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("//") {
+        out.push_str(before);
+        out.push_str("//");
+        let word = &after[..after.find(|c: char| c.is_whitespace() || c == '"' || c == '\'').unwrap_or(after.len())];
+        rest = match word.rfind('@') {
+            Some(at) => {
+                out.push_str("***");
+                &after[at..]
+            }
+            None => after,
+        };
+    }
+    out.push_str(rest);
+    out
 }
 
 /// A text without the user and password of an address in it.
 fn without_password(text: &str, address: &str) -> String {
-    let authority = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let authority = address.split_once("//").map_or(address, |(_, rest)| rest);
     match authority.rsplit_once('@') {
         Some((secret, _)) if !secret.is_empty() => text.replace(secret, "***"),
         Some(_) | None => text.to_owned(),
@@ -287,5 +333,25 @@ mod tests {
         assert_eq!(said("http://user:p@ss@proxy:3128"), "invalid URL: 'http://***@proxy:3128'");
         assert_eq!(said("user:pass@proxy"), "invalid URL: '***@proxy'");
         assert_eq!(said("http://proxy:3128"), "invalid URL: 'http://proxy:3128'");
+        assert_eq!(said("//user:pass@proxy"), "invalid URL: '//***@proxy'");
+    }
+
+    #[test]
+    fn a_password_in_an_address_that_nobody_told_us_of_is_not_said_either() {
+        let check = |text: &str, expect: &str| assert_eq!(without_any_password(text), expect);
+        check("invalid URL: '//user:CANARY@h'", "invalid URL: '//***@h'");
+        check("invalid URL: 'http://user:CAN@ARY/@'; class=Http", "invalid URL: 'http://***@'; class=Http");
+        check("no //u:CANARY@a and no //CANARY@b", "no //***@a and no //***@b");
+        check("https://forge.example/fleet.git cannot be reached", "https://forge.example/fleet.git cannot be reached");
+        check("a // b@c", "a // b@c");
+    }
+
+    #[test]
+    fn every_proxy_of_gits_configuration_is_known() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let text = "[http]\n\tproxy = //user:CANARY@h\n[http \"https://forge.example/\"]\n\tproxy = http://user:CANARY@\n\tproxyAuthMethod = basic\n[x]\n\tproxy\n";
+        std::fs::write(file.path(), text).expect("written");
+        let config = git2::Config::open(file.path()).expect("read");
+        assert_eq!(configured(&config), ["//user:CANARY@h", "http://user:CANARY@"]);
     }
 }

@@ -1,5 +1,6 @@
 //! What can go wrong between us and a repository, in words that say what to do. Sources are kept, never printed.
 
+use crate::access::without_addresses;
 use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -247,6 +248,7 @@ impl Trouble {
 
     /// Sorts an error of libgit2 about a remote. `credential` names what was shown to the server, if anything.
     pub(crate) fn from_git(remote: &str, credential: Option<String>, source: git2::Error) -> Self {
+        let source = without_addresses(source);
         let detail = source.message().to_owned();
         let remote = remote.to_owned();
         if let Some(trouble) = Self::by_system_text(&remote, &detail) {
