@@ -13,7 +13,9 @@ pub fn chain(error: &dyn Error) -> String {
     for _ in 0..8 {
         let Some(inner) = cause else { break };
         let more = inner.to_string();
-        if !text.contains(&more) {
+        // libgit2 tells its own sort of error behind its words, which ours have without it.
+        let words = more.split_once("; class=").map_or(more.as_str(), |(words, _)| words);
+        if !text.contains(words) {
             text = format!("{text}: {more}");
         }
         cause = inner.source();
@@ -311,6 +313,14 @@ pub(crate) fn unsupported(detail: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_libgit2_says_is_said_once() {
+        let source =
+            git2::Error::new(git2::ErrorCode::GenericError, git2::ErrorClass::Os, "failed to connect to localhost: Connection refused");
+        let trouble = Trouble::from_git("git://localhost/fleet.git", None, source);
+        assert_eq!(chain(&trouble), "git://localhost/fleet.git cannot be reached: failed to connect to localhost: Connection refused");
+    }
 
     #[test]
     fn a_folder_of_somebody_else_is_named_so_that_the_advice_about_it_works() {
