@@ -159,6 +159,7 @@ fn of_trouble(trouble: &Trouble, by: NamedBy) -> Failure {
         Trouble::Unreachable { .. } | Trouble::TimedOut { .. } | Trouble::Locked { .. } | Trouble::Server { .. } | Trouble::Injected(_) => {
             (Exit::Unreachable, "check the network and the address, then try again")
         }
+        Trouble::Restless { .. } => (Exit::Unreachable, "try again"),
         Trouble::CredentialMissing { .. }
         | Trouble::CredentialRefused { .. }
         | Trouble::HostUnknown { .. }

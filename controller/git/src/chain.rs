@@ -100,6 +100,8 @@ pub enum RefusedEntry {
 
 /// Entries of one outbox: a controller that was cut off for weeks. More is a loop that should have been stopped.
 const ENTRIES_MAX: usize = 100_000;
+/// Pushes in one send of a branch that has moved each time and is what was expected when it is looked at.
+const PUSHES_MAX: usize = 3;
 
 impl Outbox {
     /// The outbox of a reference as the mirror keeps it: empty, or what an earlier process could not see confirmed.
@@ -239,23 +241,34 @@ impl Outbox {
     }
 
     fn push_to(&mut self, mirror: &mut Mirror, expected: Option<Oid>, tip: Oid) -> Sent {
-        match mirror.push(&self.name, expected, tip) {
-            Pushed::Landed => match self.confirmed(mirror, Some(tip)) {
-                Ok(()) => Sent::Confirmed,
-                Err(trouble) => Sent::Unknown(trouble),
-            },
-            Pushed::Rejected { why: Refusal::Moved, .. } => {
-                self.doubt = true;
-                // Moved, perhaps by our own earlier send.
-                self.look(mirror).unwrap_or_else(|| Sent::NotSent(Trouble::Locked { lock: self.name.full().into() }))
-            }
-            Pushed::Rejected { why, .. } => Sent::Refused(why),
-            Pushed::NotSent(trouble) => Sent::NotSent(trouble),
-            Pushed::Unknown(trouble) => {
-                self.doubt = true;
-                Sent::Unknown(trouble)
+        let (mut expected, mut tip) = (expected, tip);
+        for _ in 0..PUSHES_MAX {
+            match mirror.push(&self.name, expected, tip) {
+                Pushed::Landed => {
+                    return match self.confirmed(mirror, Some(tip)) {
+                        Ok(()) => Sent::Confirmed,
+                        Err(trouble) => Sent::Unknown(trouble),
+                    };
+                }
+                Pushed::Rejected { why: Refusal::Moved, .. } => {
+                    self.doubt = true;
+                    // Moved, perhaps by our own earlier send.
+                    if let Some(end) = self.look(mirror) {
+                        return end;
+                    }
+                    // It was: a part of this landed late. Or whatever moved it is gone again.
+                    let Some(last) = self.entries.last() else { return Sent::Confirmed };
+                    (expected, tip) = (self.base, *last);
+                }
+                Pushed::Rejected { why, .. } => return Sent::Refused(why),
+                Pushed::NotSent(trouble) => return Sent::NotSent(trouble),
+                Pushed::Unknown(trouble) => {
+                    self.doubt = true;
+                    return Sent::Unknown(trouble);
+                }
             }
         }
+        Sent::NotSent(Trouble::Restless { branch: self.name.full().to_owned() })
     }
 
     /// Looks at the remote; `None` means: nothing in the way, send.

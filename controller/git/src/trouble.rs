@@ -167,6 +167,14 @@ pub enum Trouble {
         /// The lock file.
         lock: PathBuf,
     },
+    /// It is never what the look before the push saw.
+    #[error(
+        "{branch} moved each time it was pushed to, and had not when it was looked at; it is tried again. If it stays, find out who writes there"
+    )]
+    Restless {
+        /// The branch.
+        branch: String,
+    },
     /// Our mirror is damaged; the next fetch makes it again.
     #[error("the local mirror is damaged ({detail}); the next fetch makes it again from the remote")]
     Corrupt {

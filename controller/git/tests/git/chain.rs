@@ -376,3 +376,31 @@ fn who_stands_down_leaves_what_it_has_on_a_side_reference() {
     assert_eq!(stage.head(&side), Some(made[0]));
     assert_ne!(stage.head(&status()), Some(made[0]));
 }
+
+/// The first entry lands late, just before the next push sets out.
+struct Late {
+    remote: std::path::PathBuf,
+    from: std::path::PathBuf,
+    entry: std::sync::Mutex<Option<Oid>>,
+}
+
+impl Wire for Late {
+    fn request(&self) -> Result<(), Dropped> {
+        if let Some(entry) = self.entry.lock().expect("fine").take() {
+            let there = git2::Repository::open(&self.remote).expect("remote");
+            let mut late = there.remote_anonymous(self.from.to_str().expect("text")).expect("fine");
+            late.fetch(&[format!("+{entry}:{}", status().full())], None, None).expect("landed");
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn what_lands_late_while_the_rest_is_sent_is_no_lock_and_the_rest_lands_on_top_of_it() {
+    let stage = Stage::new();
+    let (mut mirror, mut outbox) = begin(&stage);
+    let made = add(&mut outbox, &mirror, &[("clusters/a/s", "1"), ("clusters/b/s", "1")]);
+    mirror.set_wire(Arc::new(Late { remote: stage.remote(), from: mirror.place(), entry: Some(made[0]).into() }));
+    confirmed(outbox.send(&mut mirror));
+    assert_eq!(stage.head(&status()), Some(made[1]));
+}
