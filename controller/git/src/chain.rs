@@ -111,7 +111,7 @@ impl Outbox {
         let tip = match mirror.git.refname_to_id(&name.outbox()) {
             Ok(tip) => tip,
             Err(error) if error.code() == ErrorCode::NotFound => {
-                return Ok(Self { name: name.clone(), base: head, entries: Vec::new(), doubt: false, unflushed: Vec::new() });
+                return Ok(Self::empty(mirror, name));
             }
             Err(error) => return Err(mirror.local(error)),
         };
@@ -127,6 +127,13 @@ impl Outbox {
             outbox.confirmed(mirror, head)?;
         }
         Ok(outbox)
+    }
+
+    /// An outbox with nothing in it, whatever the mirror keeps: what that is stays there until the next [`Outbox::restore`].
+    #[must_use]
+    pub fn empty(mirror: &Mirror, name: &RefName) -> Self {
+        let base = mirror.last_seen(name).oid();
+        Self { name: name.clone(), base, entries: Vec::new(), doubt: false, unflushed: Vec::new() }
     }
 
     /// An empty outbox stands on this commit from now on, whatever has come on top of it.

@@ -4,6 +4,7 @@ mod accounts;
 mod beginning;
 mod claims;
 mod closing;
+mod disk;
 mod joins;
 mod lost;
 mod memory;
@@ -22,6 +23,7 @@ const SOURCES: [&str; 15] = [
     include_str!("beginning.rs"),
     include_str!("claims.rs"),
     include_str!("closing.rs"),
+    include_str!("disk.rs"),
     include_str!("joins.rs"),
     include_str!("lost.rs"),
     include_str!("memory.rs"),

@@ -101,7 +101,14 @@ pub(super) enum Look {
 impl Keeper {
     pub(super) fn new(home: Home, shared: Arc<Mutex<Shared>>) -> Result<Keeper, Trouble> {
         let Home { mirror, branch, name, key, controllers, persons } = home;
-        let outbox = Outbox::restore(&mirror, &branch)?;
+        let outbox = match Outbox::restore(&mirror, &branch) {
+            // The fetch of the claim makes the mirror again and says what is lost; what can be read of it is put aside then.
+            Err(trouble @ Trouble::Corrupt { .. }) => {
+                warn!(why = %trouble, "entries of an earlier run cannot be read now; they are looked at again before the claim");
+                Outbox::empty(&mirror, &branch)
+            }
+            restored => restored?,
+        };
         let controllers = controllers.and(&name, &key);
         Ok(Keeper {
             mirror,
