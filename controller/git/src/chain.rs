@@ -177,6 +177,20 @@ impl Outbox {
         Ok(written)
     }
 
+    /// After a mirror was made again: drops the entries whose objects no copy had, and says how many they were.
+    pub fn drop_lost(&mut self, mirror: &Mirror) -> Result<usize, Trouble> {
+        let whole = self.entries.iter().take_while(|entry| mirror.commit_header(**entry).is_ok()).count();
+        let lost = self.entries.len() - whole;
+        if lost > 0 {
+            self.entries.truncate(whole);
+            match self.entries.last() {
+                Some(tip) => keep(mirror, &self.name, *tip)?,
+                None => forget(mirror, &self.name)?,
+            }
+        }
+        Ok(lost)
+    }
+
     /// What this head means for the entries.
     pub fn judge(&self, mirror: &Mirror, head: Head) -> Result<Judgement, Unreadable> {
         let Some(head) = head.oid() else {

@@ -100,7 +100,10 @@ impl Mirror {
         // Checked here and not only by the server: some servers allow more than we do.
         match self.descends(expected, new) {
             Ok(()) => {}
-            Err(trouble) => return Pushed::NotSent(trouble),
+            Err(trouble) => {
+                self.doubt(&trouble);
+                return Pushed::NotSent(trouble);
+            }
         }
         let began = match self.patience.begin(self.remote()) {
             Ok(began) => began,
@@ -110,12 +113,22 @@ impl Mirror {
             Some(path) => landing::push(path, &self.git, name, expected, new, self.wire.as_ref()),
             None => self.push_by_network(name, expected, new),
         };
+        if let Pushed::NotSent(trouble) = &pushed {
+            self.doubt(trouble);
+        }
         let vain = match &pushed {
             Pushed::NotSent(trouble) | Pushed::Unknown(trouble) => Some(trouble),
             Pushed::Landed | Pushed::Rejected { .. } => None,
         };
         self.patience.ended(began, vain);
         pushed
+    }
+
+    /// What is to be sent cannot be read: the next fetch makes the mirror again, as the words of this trouble promise.
+    fn doubt(&self, trouble: &Trouble) {
+        if let Trouble::Corrupt { detail } = trouble {
+            *self.suspect.borrow_mut() = Some(detail.clone());
+        }
     }
 
     fn descends(&self, expected: Option<Oid>, new: Oid) -> Result<(), Trouble> {

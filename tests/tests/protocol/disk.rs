@@ -53,3 +53,17 @@ fn a_controller_whose_disk_lost_one_of_its_pending_entries_starts_again() {
     assert_eq!(north.note("alpha", "Wait/C"), Ok(Appended::Pushed));
     assert_eq!(north.read("alpha").expect("fine").remote, Remote::Confirmed);
 }
+
+#[test]
+fn a_controller_whose_disk_lost_one_of_its_pending_entries_goes_on() {
+    let (remotes, north, pack) = with_two_pending();
+    // The same disk, while it runs; something else of the mirror is found damaged, and the mirror is made again.
+    for extension in ["idx", "pack"] {
+        std::fs::remove_file(pack.with_extension(extension)).expect("there");
+    }
+    std::fs::write(remotes.beside("north").join("mirror.git/refs/seen/heads/drydock/status"), "garbage").expect("written");
+    north.line.set_down(false);
+    assert!((0..3).any(|_| north.read("alpha").expect("fine").remote == Remote::Confirmed), "it is told again");
+    assert_eq!(remotes.entries_of("alpha"), 2, "in one entry");
+    assert_eq!(north.note("alpha", "Wait/C"), Ok(Appended::Pushed));
+}

@@ -21,7 +21,7 @@ use drydock_spec::wire::{FACTS_FILE, ROOT_FILE, facts, message};
 use git2::Oid;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// Commits looked at in one go: a year of a large fleet's entries. More is history that somebody must look at.
 pub(super) const WALK: usize = 1_000_000;
@@ -62,6 +62,8 @@ pub(super) struct Keeper {
     pub(super) waits_since: Option<Timestamp>,
     /// Entries that were left behind because somebody else wrote to their cluster, and that commit. Who appended one takes it out.
     pub(super) left: BTreeMap<Oid, Oid>,
+    /// The mirror was made again, and what was lost with it has not been looked at.
+    losing: bool,
     /// What the last look gave, and the number of the first question that came after it began.
     looked: Option<(u64, Look)>,
     /// The next question's number.
@@ -132,6 +134,7 @@ impl Keeper {
             classified: None,
             waits_since: None,
             left: BTreeMap::new(),
+            losing: false,
             looked: None,
             next: 0,
         })
@@ -175,7 +178,7 @@ impl Keeper {
             (Look::Unread(why), _) => Remote::Unread(why),
             (Look::Confirmed, Some((commit, _))) => Remote::Touched { commit: revision(*commit) },
             (Look::Confirmed, None) if self.behind.contains(cluster) => Remote::Unread(
-                "this cluster's last entry was left behind by somebody else's commit; the next one tells it again".to_owned(),
+                "this cluster's last entry was left behind by somebody else's commit, or lost; the next one tells it again".to_owned(),
             ),
             // The look that was shared may be older than the entry, and what was sent since may not have arrived.
             (Look::Confirmed, None) if self.on_its_way(cluster) => {
@@ -199,10 +202,14 @@ impl Keeper {
         let Some(claim) = self.claim.clone() else { return Ok(Look::Unread("this controller has no claim".to_owned())) };
         // The nodes are looked at before, and grow old while this waits.
         self.mirror.hurry();
-        let head = match self.mirror.fetch(std::slice::from_ref(&self.branch)) {
-            Ok(heads) => heads.of(&self.branch),
+        let heads = match self.mirror.fetch(std::slice::from_ref(&self.branch)) {
+            Ok(heads) => heads,
             Err(trouble) => return Ok(Look::Unread(chain(&trouble))),
         };
+        let head = heads.of(&self.branch);
+        if heads.healed.is_some() || self.losing {
+            self.leave_lost()?;
+        }
         if self.outbox.entries().is_empty() && head.oid().is_some() && head.oid() == self.outbox.base() {
             return Ok(Look::Confirmed);
         }
@@ -211,6 +218,33 @@ impl Keeper {
             None => Ok(Look::Confirmed),
             Some(why) => Ok(Look::Unread(why)),
         }
+    }
+
+    /// What a damaged disk took of the outbox: the ledgers of those clusters stand nowhere until their next entries land.
+    fn leave_lost(&mut self) -> Result<(), StoreError> {
+        // Also at the next look, if this one breaks off.
+        self.losing = true;
+        let lost = self.outbox.drop_lost(&self.mirror).map_err(local)?;
+        if lost > 0 {
+            let tip = self.outbox.tip();
+            let nowhere: Vec<ClusterName> =
+                self.clusters.iter().filter(|(_, tracked)| !self.stands(tracked, tip)).map(|(cluster, _)| cluster.clone()).collect();
+            let clusters = nowhere.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            error!(
+                lost,
+                clusters,
+                "entries that were not confirmed are lost with the damaged mirror; these clusters' next entries tell where they are"
+            );
+            self.behind.extend(nowhere);
+        }
+        self.losing = false;
+        Ok(())
+    }
+
+    /// Whether a cluster's last entry is in the tree of a commit. Of one whose ledger cannot be read there is none to tell again.
+    fn stands(&self, tracked: &Tracked, tip: Option<Oid>) -> bool {
+        let (Ok(_), Some(facts), Some(tip)) = (&tracked.ledger, &tracked.facts, tip) else { return true };
+        matches!(self.facts_at(tip, &tracked.folder), Ok(Some(there)) if there == **facts)
     }
 
     /// What others wrote since we looked last. Ends this controller where the claim is no longer ours (rule 4).
