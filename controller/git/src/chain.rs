@@ -417,6 +417,27 @@ impl Outbox {
         }
     }
 
+    /// After a refused entry was taken out: sends the next one alone, because where one was refused the next one often is, and is known by one push then.
+    pub fn send_first(&mut self, mirror: &mut Mirror) -> RefusedEntry {
+        let (Some(first), true) = (self.entries.first().copied(), self.entries.len() > 1) else { return stopped(self.send(mirror)) };
+        match mirror.push(&self.name, self.base, first) {
+            Pushed::Landed => {
+                self.settle(1);
+                stopped(self.send(mirror))
+            }
+            Pushed::Rejected { why: Refusal::Moved, .. } => {
+                self.doubt = true;
+                stopped(self.send(mirror))
+            }
+            Pushed::Rejected { why, .. } => RefusedEntry::Found { commit: first, why },
+            Pushed::NotSent(trouble) => RefusedEntry::Stopped(Sent::NotSent(trouble)),
+            Pushed::Unknown(trouble) => {
+                self.doubt = true;
+                RefusedEntry::Stopped(Sent::Unknown(trouble))
+            }
+        }
+    }
+
     /// The first `count` entries are confirmed.
     fn settle(&mut self, count: usize) {
         if count > 0 {
@@ -436,6 +457,14 @@ impl Outbox {
         self.unflushed.clear();
         self.doubt = false;
         Ok(())
+    }
+}
+
+/// How sending the rest ended, in the place of a refused entry.
+fn stopped(sent: Sent) -> RefusedEntry {
+    match sent {
+        Sent::Confirmed => RefusedEntry::None,
+        other => RefusedEntry::Stopped(other),
     }
 }
 

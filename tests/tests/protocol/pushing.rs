@@ -503,3 +503,25 @@ fn a_refused_entry_brings_no_revision_back_that_a_person_has_let_go() {
     let accepted = north.store.shared().lock().expect("fine").accepted.clone();
     assert_eq!(accepted, [of_fleet(7)], "the next merge must descend from all of these");
 }
+
+#[test]
+fn a_server_that_takes_nothing_any_more_is_asked_a_bounded_number_of_times_in_one_look() {
+    let names: Vec<String> = (0..64).map(|n| format!("c-{n:02}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (remotes, north) = begun(&names);
+    north.line.set_down(true);
+    for name in &names {
+        assert!(matches!(north.note(name, "Wait/A"), Ok(Appended::Pending(_))));
+    }
+    remotes.hook("update", "echo this branch is protected; exit 1");
+    north.line.set_down(false);
+    let before = north.line.pushes();
+    let reading = north.read(names[0]).expect("fine");
+    assert!(matches!(&reading.remote, Remote::Unread(why) if why.contains("this branch is protected")), "{:?}", reading.remote);
+    let pushes = north.line.pushes() - before;
+    assert!(pushes < 64, "{pushes}");
+    // What was not asked for yet waits, and what was refused is tried again by its cluster.
+    remotes.hook("update", "exit 0");
+    assert!((0..200).any(|_| names.iter().all(|name| north.read(name).expect("fine").remote == Remote::Confirmed)), "all of it lands");
+    assert!(names.iter().all(|name| remotes.entries_of(name) == 2));
+}

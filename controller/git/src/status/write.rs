@@ -6,6 +6,7 @@ use super::person;
 use crate::chain::{RefusedEntry, Sent};
 use crate::commit::{Draft, Edit};
 use crate::mirror::Head;
+use crate::push::Refusal;
 use crate::reading::ChangeKind;
 use crate::trouble::chain;
 use drydock_engine::ports::{Appended, Record, StoreError};
@@ -22,6 +23,8 @@ use tracing::warn;
 
 /// Others' commits that may come between while we push; more in a row is somebody who does nothing else.
 const ROUNDS: usize = 8;
+/// Refused entries that are taken out in one look. More are hardly their clusters' own fault: everybody would wait for a server that takes nothing.
+const MOST_REFUSED: usize = 16;
 
 impl Keeper {
     /// Makes the commit of one entry; it survives a crash from here on.
@@ -95,13 +98,19 @@ impl Keeper {
 
     /// Sends what is not there yet, unless whoever held the lock before has sent this entry with its own.
     pub(super) fn push(&mut self, cluster: &ClusterName, entry: Oid) -> Result<Appended, StoreError> {
-        if !self.outbox.entries().contains(&entry) {
+        if !self.waits(cluster, entry) {
             return self.fate(cluster, entry);
         }
         match self.send()? {
-            None => self.fate(cluster, entry),
-            Some(why) => Ok(Appended::Pending(why)),
+            Some(why) if !self.refused.contains_key(cluster) => Ok(Appended::Pending(why)),
+            Some(_) | None => self.fate(cluster, entry),
         }
+    }
+
+    /// Whether an entry is still to be sent; it may be another commit by now, on top of what came in between.
+    fn waits(&self, cluster: &ClusterName, entry: Oid) -> bool {
+        let ended = || self.refused.contains_key(cluster) || self.left.contains_key(&entry);
+        self.outbox.entries().contains(&entry) || (!ended() && self.on_its_way(cluster))
     }
 
     /// What became of an entry that is in the outbox no more.
@@ -148,6 +157,7 @@ impl Keeper {
         }
         // Each refused entry that is dropped leaves fewer.
         let mut rounds = ROUNDS + self.outbox.entries().len();
+        let mut refused = 0;
         let mut lost = false;
         while rounds > 0 {
             rounds -= 1;
@@ -166,15 +176,12 @@ impl Keeper {
                 Sent::Refused(why) if lost => {
                     return Ok(Some(format!("the remote lost what it had confirmed, and does not take it again: {why}")));
                 }
-                Sent::Refused(why) => match self.outbox.isolate(&mut self.mirror, why) {
-                    RefusedEntry::Found { commit, why } => {
-                        self.drop_refused(commit, &why.to_string())?;
-                        self.outbox.send(&mut self.mirror)
-                    }
-                    RefusedEntry::None => Sent::Confirmed,
-                    RefusedEntry::Stopped(Sent::Refused(why)) => return Ok(Some(why.to_string())),
-                    RefusedEntry::Stopped(other) => other,
-                },
+                // Refused before it could be isolated: that it moved, or what was not the entries' fault.
+                Sent::Refused(why) if why == Refusal::Moved || self.outbox.entries().is_empty() => return Ok(Some(why.to_string())),
+                Sent::Refused(why) if refused == MOST_REFUSED => {
+                    return Ok(Some(format!("the entries of {MOST_REFUSED} clusters were refused, and the next one is: {why}")));
+                }
+                Sent::Refused(why) => self.without_refused(why, &mut refused)?,
                 Sent::NotSent(trouble) | Sent::Unknown(trouble) => return Ok(Some(chain(&trouble))),
             };
         }
@@ -255,6 +262,25 @@ impl Keeper {
         }
         let Some(newest) = self.clusters.get(cluster).and_then(Tracked::newest) else { return Ok(()) };
         self.put(Facts { events, ..newest }).map(drop)
+    }
+
+    /// Finds what the server refuses and takes it out, and so on as long as the next entry is refused as well.
+    fn without_refused(&mut self, why: Refusal, refused: &mut usize) -> Result<Sent, StoreError> {
+        let mut found = self.outbox.isolate(&mut self.mirror, why);
+        loop {
+            match found {
+                RefusedEntry::Found { commit, why } => {
+                    self.drop_refused(commit, &why.to_string())?;
+                    *refused += 1;
+                    if *refused == MOST_REFUSED {
+                        return Ok(self.outbox.send(&mut self.mirror));
+                    }
+                    found = self.outbox.send_first(&mut self.mirror);
+                }
+                RefusedEntry::None => return Ok(Sent::Confirmed),
+                RefusedEntry::Stopped(sent) => return Ok(sent),
+            }
+        }
     }
 
     /// Rule 9: one cluster's refused entry does not hold up the others. Its ledger goes back to what the branch says, unless a node is out.
