@@ -254,3 +254,11 @@ fn an_entry_that_does_not_fit_any_more_is_left_behind_and_holds_up_no_other() {
     assert_eq!(north.read("shops").expect("fine").remote, Remote::Confirmed);
     assert_eq!(remotes.commits()[1].0, foreign);
 }
+
+#[test]
+fn a_commit_of_more_folders_than_anybody_reads_holds_every_cluster() {
+    let (remotes, north) = begun(&["alpha"]);
+    let edits = (0..1_100).map(|n| Edit::Put { path: format!("clusters/x{n}/note.txt"), bytes: b"x".to_vec() }).collect();
+    let foreign = remotes.put(Hand::Stranger, edits, "a thousand folders");
+    assert_eq!(north.read("alpha").expect("fine").remote, Remote::Touched { commit: revision(foreign) });
+}

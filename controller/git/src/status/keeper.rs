@@ -19,12 +19,19 @@ use drydock_spec::wire::root::{Unaccepted, Unheard};
 use drydock_spec::wire::words::{self, Said};
 use drydock_spec::wire::{FACTS_FILE, ROOT_FILE, facts, message};
 use git2::Oid;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use tracing::{error, info, warn};
 
 /// Commits looked at in one go: a year of a large fleet's entries. More is history that somebody must look at.
 pub(super) const WALK: usize = 1_000_000;
+
+/// Folders beyond those that are known, which one commit may change and each is read: somebody who moves a fleet. Each may hold facts of some mebibytes.
+const MOST_FOLDERS: usize = 1_000;
+
+/// Files of facts whose cluster is remembered: what a fleet of thousands writes between two looks.
+const MOST_NAMED: usize = 10_000;
 
 /// The folder of the branch that holds clusters.
 pub(super) const CLUSTERS: &str = "clusters";
@@ -62,6 +69,8 @@ pub(super) struct Keeper {
     pub(super) waits_since: Option<Timestamp>,
     /// Entries that were left behind because somebody else wrote to their cluster, and that commit. Who appended one takes it out.
     pub(super) left: BTreeMap<Oid, Oid>,
+    /// Whose facts a file is, and of which folder; by its id, which never is that of another content.
+    named: RefCell<BTreeMap<Oid, Option<(ClusterName, String)>>>,
     /// The mirror was made again, and what was lost with it has not been looked at.
     losing: bool,
     /// What the last look gave, and the number of the first question that came after it began.
@@ -134,6 +143,7 @@ impl Keeper {
             classified: None,
             waits_since: None,
             left: BTreeMap::new(),
+            named: RefCell::default(),
             losing: false,
             looked: None,
             next: 0,
@@ -337,6 +347,10 @@ impl Keeper {
     ) -> Result<BTreeSet<ClusterName>, StoreError> {
         let changes = self.mirror.changed(parent, commit, CLUSTERS).map_err(local)?;
         let changed: BTreeSet<&str> = changes.iter().filter_map(|change| change.path.rsplit_once('/')).map(|(folder, _)| folder).collect();
+        if changed.len() > folders.len() + MOST_FOLDERS {
+            // Nobody reads them all, so they may be anybody's.
+            return Ok(folders.values().cloned().collect());
+        }
         let mut clusters = BTreeSet::new();
         for folder in changed {
             clusters.extend(folders.get(folder).cloned());
@@ -349,11 +363,35 @@ impl Keeper {
     /// The cluster that a folder of a commit's tree says it belongs to. Facts name their cluster and the file that it was described in, so that a copy of them
     /// elsewhere is nobody's; where they cannot be read the folder names the cluster, as a file is called like its cluster by custom.
     fn said_by(&self, commit: Oid, folder: &str) -> Option<ClusterName> {
-        match self.facts_at(commit, folder) {
-            Ok(Some(facts)) if drydock_spec::wire::folder(&facts.wanted.path) == folder => Some(facts.cluster),
-            Ok(Some(_) | None) => None,
-            Err(_) => folder.rsplit('/').next().and_then(|name| name.parse().ok()),
+        let by_name = || folder.rsplit('/').next().and_then(|name| name.parse().ok());
+        let file = match self.mirror.identity(commit, &format!("{folder}/{FACTS_FILE}")) {
+            Ok(Some(file)) => file,
+            Ok(None) => return None,
+            Err(_) => return by_name(),
+        };
+        match self.named_in(file, commit, folder) {
+            Some((cluster, at)) => Some(cluster).filter(|_| at == folder),
+            None => by_name(),
         }
+    }
+
+    /// The cluster that a file of facts names, and the folder that it belongs to. One file in many folders is read once; nothing where it cannot be read.
+    fn named_in(&self, file: Oid, commit: Oid, folder: &str) -> Option<(ClusterName, String)> {
+        if let Some(known) = self.named.borrow().get(&file) {
+            return known.clone();
+        }
+        let read = match self.facts_at(commit, folder) {
+            Ok(facts) => facts.map(|facts| (facts.cluster, drydock_spec::wire::folder(&facts.wanted.path).to_owned())),
+            // Not of the file itself: a mirror that is made again may have it whole.
+            Err(_) if self.mirror.suspect.borrow().is_some() => return None,
+            Err(_) => None,
+        };
+        let mut named = self.named.borrow_mut();
+        if named.len() == MOST_NAMED {
+            named.clear();
+        }
+        named.insert(file, read.clone());
+        read
     }
 
     pub(super) fn touch(&mut self, cluster: &ClusterName, commit: Oid, good: Oid) {
