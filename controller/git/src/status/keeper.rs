@@ -69,6 +69,8 @@ pub(super) struct Keeper {
     pub(super) waits_since: Option<Timestamp>,
     /// Entries that were left behind because somebody else wrote to their cluster, and that commit. Who appended one takes it out.
     pub(super) left: BTreeMap<Oid, Oid>,
+    /// Why the branch cannot be read or written, as it was logged.
+    logged: Option<String>,
     /// Whose facts a file is, and of which folder; by its id, which never is that of another content.
     named: RefCell<BTreeMap<Oid, Option<(ClusterName, String)>>>,
     /// The mirror was made again, and what was lost with it has not been looked at.
@@ -143,6 +145,7 @@ impl Keeper {
             classified: None,
             waits_since: None,
             left: BTreeMap::new(),
+            logged: None,
             named: RefCell::default(),
             losing: false,
             looked: None,
@@ -214,13 +217,18 @@ impl Keeper {
         self.mirror.hurry();
         let heads = match self.mirror.fetch(std::slice::from_ref(&self.branch)) {
             Ok(heads) => heads,
-            Err(trouble) => return Ok(Look::Unread(chain(&trouble))),
+            Err(trouble) => {
+                let why = chain(&trouble);
+                self.log(Some(&why));
+                return Ok(Look::Unread(why));
+            }
         };
         let head = heads.of(&self.branch);
         if heads.healed.is_some() || self.losing {
             self.leave_lost()?;
         }
         if self.outbox.entries().is_empty() && head.oid().is_some() && head.oid() == self.outbox.base() {
+            self.log(None);
             return Ok(Look::Confirmed);
         }
         self.take_in(head, &claim)?;
@@ -228,6 +236,20 @@ impl Keeper {
             None => Ok(Look::Confirmed),
             Some(why) => Ok(Look::Unread(why)),
         }
+    }
+
+    /// Says why the branch cannot be read or written, once for each reason, and when that is over.
+    pub(super) fn log(&mut self, why: Option<&str>) {
+        if self.logged.as_deref() == why {
+            return;
+        }
+        match why {
+            Some(why) => {
+                warn!(why, waiting = self.outbox.entries().len(), "the status branch cannot be read or written; it is tried with each look")
+            }
+            None => info!("the status branch can be read and written again"),
+        }
+        self.logged = why.map(ToOwned::to_owned);
     }
 
     /// What a damaged disk took of the outbox: the ledgers of those clusters stand nowhere until their next entries land.

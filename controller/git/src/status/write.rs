@@ -1,6 +1,6 @@
 //! Entries become commits, and commits reach the remote: the same objects, until their fate is known (rules 6 to 9).
 
-use super::keeper::{CLUSTERS, Keeper, Tracked, about, local, revision};
+use super::keeper::{CLUSTERS, Claim, Keeper, Tracked, about, local, revision};
 use super::line::{self, Came};
 use super::person;
 use crate::chain::{RefusedEntry, Sent};
@@ -141,6 +141,14 @@ impl Keeper {
     /// Sends the outbox. Nothing when everything is confirmed, else why not.
     pub(super) fn send(&mut self) -> Result<Option<String>, StoreError> {
         let Some(claim) = self.claim.clone() else { return Ok(Some("this controller has no claim".to_owned())) };
+        let sent = self.send_all(&claim);
+        if let Ok(why) = &sent {
+            self.log(why.as_deref());
+        }
+        sent
+    }
+
+    fn send_all(&mut self, claim: &Claim) -> Result<Option<String>, StoreError> {
         let mut sent = self.outbox.send(&mut self.mirror);
         // `send` has nothing to do with an empty outbox; what the remote lost is only seen against what it had confirmed.
         if let (Sent::Confirmed, Some(base)) = (&sent, self.outbox.base())
@@ -164,7 +172,7 @@ impl Keeper {
             sent = match sent {
                 Sent::Confirmed => return self.step_onto_head(),
                 Sent::Diverged { head } => {
-                    self.take_in(Head::At(head), &claim)?;
+                    self.take_in(Head::At(head), claim)?;
                     self.move_onto(head)?;
                     self.outbox.send(&mut self.mirror)
                 }
