@@ -7,6 +7,7 @@ use crate::diagnostic::{Diagnostic, Place, Problems};
 use crate::similar::nearest;
 use crate::tree::{Field, Node, Scalar, Value};
 use crate::yaml::kind;
+use drydock_model::ids::NodeName;
 use serde_json::Value as Json;
 
 /// Fields whose values are judged by [`crate::read`], since it knows more about a wrong one.
@@ -33,6 +34,11 @@ struct Spot<'a> {
 impl Spot<'_> {
     fn named(&self) -> String {
         if self.path.is_empty() { "the file".to_owned() } else { format!("`{}`", self.path) }
+    }
+
+    /// An item of a cluster's `nodes`.
+    fn is_a_node(&self) -> bool {
+        self.path.strip_prefix("spec.nodes[").is_some_and(|rest| !rest.contains('.'))
     }
 }
 
@@ -165,7 +171,10 @@ fn wrong_type(expected: &str, found: &Value, schema: &Json, place: &Place, spot:
             "write it with a unit: 90s, 15m, 2h30m, 3d".to_owned()
         }
         ("string", Value::Scalar(..)) => "put it in quotes".to_owned(),
-        ("object", Value::Scalar(text, Scalar::Text)) if schema["properties"]["name"].is_object() => format!("write `name: {text}`"),
+        // Anywhere else, and of anything else, the text could be a secret that was put in the wrong place.
+        ("object", Value::Scalar(text, Scalar::Text)) if spot.is_a_node() && text.parse::<NodeName>().is_ok() => {
+            format!("write `name: {text}`")
+        }
         ("object", _) => {
             let fields: Vec<&str> = schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
             if fields.is_empty() { "write `{}`".to_owned() } else { format!("its fields are {}", fields.join(", ")) }
@@ -175,5 +184,10 @@ fn wrong_type(expected: &str, found: &Value, schema: &Json, place: &Place, spot:
         (_, _) => "see specs/README.md".to_owned(),
     };
     let message = format!("{} must be {wanted}, not {}", spot.named(), kind(found));
-    problems.push(Diagnostic::error(Code::WrongType, problems.file(), place.clone(), message).hint(hint));
+    let problem = match found {
+        // Who gives a key or a password in place of a file with fields does not want to read its lines in a log.
+        Value::Scalar(..) if spot.path.is_empty() => Diagnostic::whole_file(Code::WrongType, problems.file(), message),
+        Value::Scalar(..) | Value::List(_) | Value::Map(_) => Diagnostic::error(Code::WrongType, problems.file(), place.clone(), message),
+    };
+    problems.push(problem.hint(hint));
 }

@@ -915,6 +915,13 @@ fn labels_are_short_and_plain() {
 }
 
 #[test]
+fn a_name_in_place_of_a_node_is_told_how_to_write_it_and_any_other_text_is_not_repeated() {
+    let said = |item: &str| refused(&cluster_with("- name: N01", item));
+    assert!(said("- N01").contains("= help: write `name: N01`"), "{}", said("- N01"));
+    assert!(said("- 'N01: x'").contains("= help: its fields are address, connection, name"), "{}", said("- 'N01: x'"));
+}
+
+#[test]
 fn a_secret_among_the_labels_is_refused_and_not_shown() {
     let said = refused(&cluster_with("name: alpha", "name: alpha\n  labels:\n    api-token: hunter2"));
     assert!(said.starts_with("error[DD0207]: the label \"api-token\" looks like a secret") && !said.contains("hunter2"), "{said}");

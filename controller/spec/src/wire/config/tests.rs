@@ -1,6 +1,7 @@
 //! Configurations, good and bad, and what is said of them.
 
 use super::*;
+use crate::render::{Look, render};
 use expect_test::{Expect, expect};
 use std::path::{Path, PathBuf};
 
@@ -105,6 +106,23 @@ fn wrong_values_are_told_all_at_once() {
         "#]],
     );
     assert!(!told(&text).contains("hunter2"), "no secret is repeated");
+}
+
+#[test]
+fn a_key_or_a_password_in_the_wrong_place_is_not_repeated() {
+    let said = |text: &str| {
+        let (_, problems) = parse("drydock.yaml", Path::new("/etc/drydock"), text.as_bytes());
+        render(&problems, text, Look::Plain)
+    };
+    for key in ["-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk\n-----END OPENSSH PRIVATE KEY-----\n", "b3BlbnNzaC1rZXk\n"] {
+        let said = said(key);
+        assert!(said.starts_with("error[DD0203]: the file must be a mapping, not a text\n") && !said.contains("b3Blb"), "{said}");
+    }
+    for list in ["nodes: {credentials: [hunter2]}\n", "nodes:\n  credentials:\n    - hunter2\n"] {
+        let said = said(&format!("{LEAST}{list}"));
+        assert!(said.contains("`nodes.credentials[0]` must be a mapping, not a text") && !said.contains("hunter2"), "{said}");
+        assert!(said.contains("its fields are name, secret, ssh, user, winRm"), "{said}");
+    }
 }
 
 #[test]
