@@ -79,11 +79,14 @@ pub enum SourceError {
     #[error("the fleet repository cannot be read: {0}")]
     Unreachable(String),
     /// The watched branch does not exist.
-    #[error("the fleet repository has no branch {0}")]
+    #[error("the fleet repository has no branch {0}; put it back, or check desired.branch in the configuration")]
     NoBranch(String),
     /// The newest revision is no descendant of the last accepted one.
     #[error(
-        "branch {branch} was rewound or rewritten: {found} does not descend from {accepted}; let it in with: drydock accept {found} --reason TEXT"
+        "branch {branch} was rewound or rewritten: {} does not descend from {}; put the branch back; or, if this history is right: \
+         drydock accept {found} --reason TEXT",
+        short(found),
+        short(accepted)
     )]
     Rewritten {
         /// The branch.
@@ -104,6 +107,11 @@ pub enum SourceError {
     /// The local copy or the disk under it failed.
     #[error("the local copy of the fleet repository failed: {0}")]
     Local(String),
+}
+
+/// A revision's first characters, as people quote it.
+fn short(revision: &Revision) -> &str {
+    revision.as_str().get(..10).unwrap_or(revision.as_str())
 }
 
 /// Where entries go: the status branch.
