@@ -6,7 +6,7 @@ use crate::exit::{Exit, Failure};
 use drydock_git::limits::{self, Limits};
 use drydock_git::{Access, KeyFrom, Mirror, Oid, RefName, Remote, TokenFrom, Trouble, Unreadable};
 use drydock_spec::fleet::{FLEET_FILE, MISNAMED_FLEET_FILES};
-use drydock_spec::wire::config::STATUS_BRANCH;
+use drydock_spec::wire::config::{DESIRED_BRANCH, STATUS_BRANCH};
 use drydock_spec::wire::{ROOT_FILE, one_line};
 use drydock_spec::{Severity, StatusHome, parse_fleet, tree};
 use std::path::{Path, PathBuf};
@@ -26,6 +26,8 @@ pub struct Place {
     /// Set when `fleet.yaml` is there and does not count, so that nobody knows whether status is somewhere else.
     pub unguided: Option<String>,
     base: RefName,
+    /// The command line says where status is, and nothing of the desired branch.
+    elsewhere_by_word: bool,
     fleet: Mirror,
     elsewhere: Option<Mirror>,
 }
@@ -56,6 +58,7 @@ impl Place {
             stale: None,
             unguided: None,
             base,
+            elsewhere_by_word: asked.is_some() && at.base == DESIRED_BRANCH,
             fleet: open_mirror(context, remote.with_access(access.clone()))?,
             elsewhere: None,
         };
@@ -117,10 +120,27 @@ impl Place {
         self.refresh()
     }
 
+    /// Said where the repository answers and has no such branch for people to merge to. Who says where status is may look at a repository that holds
+    /// nothing else.
+    pub fn missing(&self) -> Option<String> {
+        let known = self.desired.is_some() || self.stale.is_some() || self.elsewhere_by_word;
+        (!known).then(|| format!("{} has no branch {}", self.fleet.remote(), self.base))
+    }
+
+    /// How a command ends that would end like this with nothing missing.
+    pub fn exit(&self, exit: Exit) -> Exit {
+        if self.missing().is_some() { exit.max(Exit::Usage) } else { exit }
+    }
+
     /// Tells what may be wrong with what is shown: that it is old, and that it may be shown of the wrong place.
     pub fn note(&self, context: &mut Context) {
         if let Some(why) = &self.unguided {
             context.output.note(&format!("{FLEET_FILE} does not count ({why}); if it says that status is elsewhere, this is not it"));
+        }
+        if let Some(what) = self.missing() {
+            context.output.note(&format!(
+                "{what}, so no controller that watches it takes in what is merged: put it back, or check --base, and desired.branch of the controller"
+            ));
         }
         if let Some(why) = &self.stale {
             context.output.note(&format!("as fetched before; now: {why}"));
@@ -146,7 +166,10 @@ impl Place {
             return Err(Failure::new(Exit::Usage, what, "check --status-branch, and spec.status in fleet.yaml"));
         }
         self.status.ok_or_else(|| {
-            let what = format!("{} has no status branch {}", self.status_mirror().remote(), self.branch);
+            let what = match self.missing() {
+                Some(missing) => format!("{missing}, and no status branch {}", self.branch),
+                None => format!("{} has no status branch {}", self.status_mirror().remote(), self.branch),
+            };
             if let Some(why) = &self.unguided {
                 let what = format!("{what}, and {FLEET_FILE}, which may say that status is elsewhere, does not count: {why}");
                 let todo = "mend fleet.yaml: drydock validate tells all that is wrong; or say where status is, with --repository and --status-branch";
@@ -155,7 +178,7 @@ impl Place {
             Failure::new(
                 Exit::Usage,
                 what,
-                "check --repository and --status-branch; a new fleet gets its branch from: drydock init --config FILE",
+                "check --repository, --base and --status-branch; a new fleet gets its branch from: drydock init --config FILE",
             )
         })
     }

@@ -75,7 +75,7 @@ pub(super) fn run(args: &History, context: &mut Context) -> Result<Exit, Failure
             }
         }
     }
-    let worst = damaged.as_ref().map_or(Exit::Fine, Damaged::exit);
+    let worst = place.exit(damaged.as_ref().map_or(Exit::Fine, Damaged::exit));
     Ok(if unsigned { worst.max(Exit::Found) } else { worst })
 }
 

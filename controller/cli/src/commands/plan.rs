@@ -31,6 +31,10 @@ pub(super) fn run(args: &Plan, context: &mut Context) -> Result<Exit, Failure> {
         let what = format!("{} is no folder", tree.display());
         return Err(Failure::new(Exit::Usage, what, "name the folder of a fleet repository's working tree"));
     }
+    if let Some(missing) = place.missing() {
+        let todo = "check --base; of a fleet that was never pushed, drydock validate checks the files";
+        return Err(Failure::new(Exit::Usage, missing, todo));
+    }
     let base = place.desired.map(|newest| Files::of_commit(place.fleet(), newest)).transpose()?;
     let tree_files = Files::of_folder(&tree)?;
     let remembered = Remembered(&place);

@@ -24,11 +24,11 @@ pub(super) fn run(args: &Status, context: &mut Context) -> Result<Exit, Failure>
     if !args.watch {
         return Ok(exit);
     }
-    let mut shown = (place.status, place.stale.clone(), None);
+    let mut shown = (place.status, place.stale.clone(), place.missing(), None);
     // Ends with the reader, or with the process: whoever watches wants to see it come back, too.
     while !context.output.closed() && context.clock.sleep(WATCH) {
         let trouble = place.refresh().err();
-        let now = (place.status, place.stale.clone(), trouble.as_ref().map(|t| t.what.clone()));
+        let now = (place.status, place.stale.clone(), place.missing(), trouble.as_ref().map(|t| t.what.clone()));
         // On a terminal the ages go on while nothing else does.
         let redraw = context.output.on_terminal();
         if now == shown && !redraw {
@@ -53,7 +53,7 @@ fn show(args: &Status, context: &mut Context, place: &Place) -> Result<Exit, Fai
     let tip = place.tip()?;
     let (items, unreadable) = read(args, place, tip)?;
     place.note(context);
-    let held = if items.iter().any(found) { Exit::Found } else { Exit::Fine };
+    let held = place.exit(if items.iter().any(found) { Exit::Found } else { Exit::Fine });
     let exit = unreadable.iter().map(Damaged::exit).fold(held, Exit::max);
     match args.output {
         StatusForm::Json => {

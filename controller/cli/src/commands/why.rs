@@ -50,7 +50,7 @@ pub(super) fn run(args: &Why, context: &mut Context) -> Result<Exit, Failure> {
     if let Some(problem) = &status.status.problem {
         context.output.say(&format!("\n{problem}"));
     }
-    Ok(if held { Exit::Found } else { Exit::Fine })
+    Ok(place.exit(if held { Exit::Found } else { Exit::Fine }))
 }
 
 /// Words to this cluster since its newest entry: an entry takes in every word that came before it and counts. A word that never counts stays in sight until then.
