@@ -88,7 +88,8 @@ impl Stage {
         };
         // A file gives way to a submodule only when it is gone.
         let mut clear = git2::build::TreeUpdateBuilder::new();
-        for (path, _) in changes.iter().filter(|(_, what)| matches!(what, What::Submodule)) {
+        let there = |path: &str| tree.get_path(Path::new(path)).is_ok();
+        for (path, _) in changes.iter().filter(|(path, what)| matches!(what, What::Submodule) && there(path)) {
             clear.remove(*path);
         }
         let tree = repository.find_tree(clear.create_updated(&repository, &tree).expect("fine")).expect("fine");
@@ -241,6 +242,51 @@ fn a_symlink_or_submodule_where_a_file_should_be_is_not_followed() {
         let problem = alpha.problem.clone().expect("fine");
         assert!(problem.contains("symbolic link") || problem.contains("submodule"), "{problem}");
     }
+}
+
+#[test]
+fn what_stands_in_place_of_the_clusters_folder_is_refused_and_no_file_counts_as_deleted() {
+    for (instead, said) in [
+        (What::Link("cl"), "clusters is a symbolic link"),
+        (What::Submodule, "clusters is a submodule"),
+        (What::File("x".to_owned()), "clusters is a file, a folder is expected"),
+    ] {
+        let (stage, head) = Stage::new();
+        stage.fleet();
+        let gone = stage.commit(Some(head), &[("clusters/alpha.yaml", What::Gone), ("clusters/shops/beta.yaml", What::Gone)]);
+        stage.commit(Some(gone), &[("clusters", instead)]);
+        let fleet = stage.fleet();
+        assert_eq!(fleet.clusters.len(), 2);
+        for wanted in fleet.clusters.values() {
+            let problem = wanted.problem.as_deref().unwrap_or_default();
+            assert!(problem.contains(said) && wanted.desired.suspend.is_none(), "{problem}");
+        }
+    }
+}
+
+#[test]
+fn a_deleted_file_is_told_with_its_path() {
+    let (stage, head) = Stage::new();
+    stage.fleet();
+    stage.commit(Some(head), &[("clusters/shops/beta.yaml", What::Gone)]);
+    let fleet = stage.fleet();
+    let told = fleet.clusters.values().filter_map(|wanted| wanted.problem.as_deref()).collect::<Vec<_>>().join("; ");
+    assert!(told.starts_with("clusters/shops/beta.yaml: the file was deleted: "), "{told}");
+}
+
+#[test]
+fn the_way_out_of_a_rewound_branch_has_two_sides_and_short_names() {
+    let (stage, head) = Stage::new();
+    stage.fleet();
+    let other = stage.commit(None, &[("fleet.yaml", What::File(FLEET.to_owned()))]);
+    let (_, why) = stage.fleet().refused.clone().expect("refused");
+    let short = |oid: Oid| oid.to_string()[..10].to_owned();
+    let expected = format!(
+        "{} does not descend from {}; put the branch back; or, if this history is right: drydock accept {other} --reason TEXT",
+        short(other),
+        short(head)
+    );
+    assert!(why.ends_with(&expected), "{why}");
 }
 
 #[test]

@@ -82,7 +82,12 @@ impl Files {
     pub fn of_folder(root: &Path) -> Result<Files, Failure> {
         let mut files = Files::default();
         files.add_fleet(root)?;
-        files.walk(root, Path::new("clusters"), 0)?;
+        let clusters = Path::new(CLUSTERS);
+        match fs::symlink_metadata(root.join(clusters)) {
+            Ok(meta) if !meta.is_dir() => files.no_file(CLUSTERS, if meta.is_symlink() { LINK } else { "is a file" }),
+            Ok(_) if is_another_repository(&root.join(clusters)) => files.no_file(CLUSTERS, SUBMODULE),
+            Ok(_) | Err(_) => files.walk(root, clusters, 0)?,
+        }
         Ok(files)
     }
 
@@ -96,6 +101,11 @@ impl Files {
                 return Err(Failure::new(Exit::Usage, what, "check the spelling; a fleet repository's folder will do as well"));
             }
             files.add_fleet(&root)?;
+            let on_the_way = Path::new(&inside).ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
+            if let Some(link) = on_the_way.filter_map(Path::to_str).find(|folder| root.join(folder).is_symlink()) {
+                files.no_file(link, LINK);
+                continue;
+            }
             if !MISNAMED_FLEET_FILES.contains(&inside.as_str()) {
                 files.add(&root, &inside)?;
             }
@@ -115,14 +125,17 @@ impl Files {
             files.found.insert(name.to_owned(), Err(misnamed(name, FLEET_IS)));
         }
         // As a controller does: what lies beside the clusters is nobody's business here.
-        for change in mirror.changed(None, commit, "clusters").map_err(|e| unreadable(&e))? {
-            if change.what == ChangeKind::Deleted || !is_cluster_path(&change.path) {
+        for change in mirror.changed(None, commit, CLUSTERS).map_err(|e| unreadable(&e))? {
+            // What hides files from view is told, whatever its name.
+            let hides = matches!(change.kind, Kind::Symlink | Kind::Submodule) || change.path == CLUSTERS;
+            if change.what == ChangeKind::Deleted || !(hides || is_cluster_path(&change.path)) {
                 continue;
             }
             let content = match change.kind {
+                Kind::File if change.path == CLUSTERS => Err(not_a_file(CLUSTERS, "is a file")),
                 Kind::File => mirror.read(commit, &change.path, MOST_BYTES).map_err(|e| not_a_file(&change.path, &e.to_string())),
-                Kind::Symlink => Err(not_a_file(&change.path, "is a symbolic link, which Drydock does not follow")),
-                Kind::Submodule => Err(not_a_file(&change.path, "is a submodule")),
+                Kind::Symlink => Err(not_a_file(&change.path, LINK)),
+                Kind::Submodule => Err(not_a_file(&change.path, SUBMODULE)),
                 Kind::Folder => Err(not_a_file(&change.path, "is a folder")),
                 Kind::Unnameable => Err(not_a_file(&change.path, "has a name that is not UTF-8")),
             };
@@ -147,7 +160,9 @@ impl Files {
                 continue;
             };
             let kind = entry.file_type().map_err(|e| local(&path, &e))?;
-            if kind.is_dir() && depth < MOST_DEPTH {
+            if kind.is_dir() && is_another_repository(&root.join(&path)) {
+                self.no_file(&text, SUBMODULE);
+            } else if kind.is_dir() && depth < MOST_DEPTH {
                 self.walk(root, &path, depth + 1)?;
             } else if kind.is_dir() {
                 self.found.insert(text.clone(), Err(not_a_file(&text, "lies too deep in folders")));
@@ -156,6 +171,8 @@ impl Files {
                 self.found.insert(text, Err(found));
             } else if is_cluster_path(&text) {
                 self.add(root, &text)?;
+            } else if kind.is_symlink() {
+                self.no_file(&text, LINK);
             }
             if self.found.len() > MOST_FILES {
                 let what = format!("{} has more than {MOST_FILES} files", root.display());
@@ -163,6 +180,10 @@ impl Files {
             }
         }
         Ok(())
+    }
+
+    fn no_file(&mut self, path: &str, what: &str) {
+        self.found.insert(path.to_owned(), Err(not_a_file(path, what)));
     }
 
     /// The fleet's own file, and what is mistaken for it. The folder is asked for its names: where upper and lower case are one, every spelling would
@@ -189,7 +210,7 @@ impl Files {
         let content = match fs::symlink_metadata(&path) {
             Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => return Ok(()),
             Err(e) => return Err(local(&path, &e)),
-            Ok(meta) if meta.is_symlink() => Err(not_a_file(inside, "is a symbolic link, which Drydock does not follow")),
+            Ok(meta) if meta.is_symlink() => Err(not_a_file(inside, LINK)),
             Ok(meta) if !meta.is_file() => Err(not_a_file(inside, "is no file")),
             Ok(_) => {
                 let mut bytes = Vec::new();
@@ -211,7 +232,21 @@ const MOST_ALIKE: usize = 3;
 const MOST_BYTES: usize = tree::MOST_BYTES;
 
 fn not_a_file(path: &str, message: &str) -> Diagnostic {
-    Diagnostic::whole_file(Code::NotAFile, path, message).hint("put the file itself there")
+    let hint =
+        if path == CLUSTERS { "make it a folder, and put the clusters' files themselves there" } else { "put the file itself there" };
+    Diagnostic::whole_file(Code::NotAFile, path, message).hint(hint)
+}
+
+/// The folder of the clusters' files.
+pub const CLUSTERS: &str = "clusters";
+
+/// Said of what would lead somewhere else.
+const LINK: &str = "is a symbolic link, which Drydock does not follow";
+const SUBMODULE: &str = "is a submodule";
+
+/// Whether git takes a folder for a submodule: another repository's work tree.
+fn is_another_repository(folder: &Path) -> bool {
+    fs::symlink_metadata(folder.join(".git")).is_ok()
 }
 
 /// Said of what is mistaken for it.

@@ -55,6 +55,9 @@ struct File {
     problem: Option<String>,
 }
 
+/// The folder of the clusters' files.
+const CLUSTERS: &str = "clusters";
+
 /// What is wrong with a file that is gone.
 const DELETED: &str = "the file was deleted: a node that is out is brought back, and nothing else is begun; put the file back to go on";
 
@@ -244,7 +247,15 @@ impl State {
     /// it, keeps no merge out.
     fn take(&mut self, head: Oid) -> Result<(), Unreadable> {
         let from = self.at.filter(|at| self.mirror.commit(*at).is_ok());
-        let changes = self.mirror.changed(from, head, "clusters")?;
+        let changes = self.mirror.changed(from, head, CLUSTERS)?;
+        // Else every file would be taken for deleted.
+        if let Some(instead) = changes.iter().find(|change| change.path == CLUSTERS && change.what != ChangeKind::Deleted) {
+            return Err(match instead.kind {
+                Kind::Symlink => Unreadable::Symlink(CLUSTERS.to_owned()),
+                Kind::Submodule => Unreadable::Submodule(CLUSTERS.to_owned()),
+                Kind::File | Kind::Folder | Kind::Unnameable => Unreadable::NotAFolder(CLUSTERS.to_owned()),
+            });
+        }
         let mut fleet_changed = from.is_none();
         for name in [FLEET_FILE].into_iter().chain(MISNAMED_FLEET_FILES) {
             // A folder of that name has files of its own, however deep.
@@ -325,6 +336,7 @@ impl State {
                 .and_then(|spec| self.keeps_its_cluster(file, spec))
                 .map_err(|problems| printed(&problems, bytes)),
             (Ok(_), None) => Err(self.fleet_problem.clone().unwrap_or_else(|| format!("{FLEET_FILE} has not been read yet"))),
+            (Err(_), _) if file.removed() => Err(format!("{path}: {DELETED}")),
             (Err(why), _) => Err(why.clone()),
         };
         let mut file = file.clone();

@@ -16,10 +16,10 @@ pub enum Unreadable {
     #[error("there is no {0} in that commit")]
     NoSuchPath(String),
     /// A link where a file or folder should be. Links are never followed: they could lead anywhere.
-    #[error("{0} is a symbolic link; put the file itself there")]
+    #[error("{0} is a symbolic link; put the file or folder itself there")]
     Symlink(String),
     /// Another repository where a file or folder should be.
-    #[error("{0} is a submodule; put the file itself there")]
+    #[error("{0} is a submodule; put the file or folder itself there")]
     Submodule(String),
     /// A folder where a file should be.
     #[error("{0} is a folder, a file is expected")]

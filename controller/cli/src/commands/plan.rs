@@ -8,7 +8,7 @@ use crate::Context;
 use crate::args::{Form, Plan};
 use crate::branch;
 use crate::exit::{Exit, Failure};
-use crate::files::{Accepted, Desired, Files, Past, stand_in};
+use crate::files::{Accepted, CLUSTERS, Desired, Files, Past, stand_in};
 use crate::output::Paint;
 use crate::place::{Place, text_of};
 use drydock_model::desired::Standing;
@@ -156,6 +156,8 @@ fn compare(
         }
     }
     let broken: BTreeSet<&String> = after.problems.keys().filter(|p| !after.clusters.contains_key(*p)).collect();
+    // A controller refuses a revision whose folder is none, and takes no file for deleted.
+    let hidden = after.problems.contains_key(CLUSTERS);
     let (mut items, mut worst, mut unchanged) = (Vec::new(), Exit::Fine, 0);
     let names: BTreeSet<&ClusterName> = old.keys().chain(new.keys()).collect();
     for name in names {
@@ -165,7 +167,7 @@ fn compare(
                 continue;
             }
             // The newest file is bad: the cluster stays on the last good one, and the problems say so.
-            (Some(was), None) if broken.contains(&was.path) => {
+            (Some(was), None) if broken.contains(&was.path) || hidden => {
                 worst = worst.max(Exit::Found);
                 refused(was)
             }

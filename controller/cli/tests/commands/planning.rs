@@ -285,6 +285,35 @@ fn facts_for_a_newer_reader_end_no_plan_and_name_their_cluster() {
 }
 
 #[test]
+fn a_plan_is_compared_with_a_branch_that_is_there() {
+    let world = World::with(&sample::converged());
+    check_in(
+        &world,
+        &world.clone(),
+        "plan --base nope",
+        expect![[r#"
+        --- standard error
+        drydock: DIR/fleet.git has no branch nope
+          check --base; of a fleet that was never pushed, drydock validate checks the files
+        --- exit 2
+    "#]],
+    );
+}
+
+#[test]
+fn a_link_on_the_branch_is_told_as_one_in_the_tree_is() {
+    let world = World::bare();
+    let git = git2::Repository::open_bare(world.path("fleet.git")).unwrap();
+    let tip = git.find_reference("refs/heads/main").unwrap().peel_to_commit().unwrap();
+    let mut edit = git2::build::TreeUpdateBuilder::new();
+    edit.upsert("clusters/more", git.blob(b"../more").unwrap(), git2::FileMode::Link);
+    let tree = git.find_tree(edit.create_updated(&git, &tip.tree().unwrap()).unwrap()).unwrap();
+    git.commit(Some("refs/heads/main"), &tip.author(), &tip.committer(), "a link", &tree, &[&tip]).unwrap();
+    let said = planned(&world, &world.clone());
+    assert!(said.contains("error[DD0115]: is a symbolic link, which Drydock does not follow"), "{said}");
+}
+
+#[test]
 fn a_plan_needs_a_working_tree_with_a_fleet() {
     let world = World::bare();
     check_in(

@@ -4,6 +4,7 @@ use crate::harness::{HOSPITAL, World, check_in, write};
 use expect_test::expect;
 use serde_json::Value;
 use std::fs;
+use std::os::unix::fs::symlink;
 
 #[test]
 fn a_good_fleet_is_told_to_be_good() {
@@ -177,6 +178,62 @@ fn what_many_files_are_warned_of_does_not_hide_an_error() {
     assert_eq!(heads, ["warning[DD0312]: the same 6 times more", error, "10 files: 1 error, 9 warnings"], "{told}");
     let json: Value = serde_json::from_str(&world.run_in(&clone, "validate -o json").out).unwrap();
     assert_eq!(json["problems"].as_array().map(Vec::len), Some(10), "tools are told all of them");
+}
+
+#[test]
+fn a_link_or_a_submodule_among_the_clusters_hides_no_file_unsaid() {
+    let world = World::bare();
+    let clone = world.clone();
+    fs::rename(clone.join("clusters/shops"), clone.join("shops")).unwrap();
+    symlink("../shops", clone.join("clusters/shops")).unwrap();
+    write(&clone, &[("clusters/module/.git", "gitdir: elsewhere"), ("clusters/module/x.yaml", crate::harness::TILL)]);
+    let said = world.run_in(&clone, "validate").all();
+    for told in [
+        "error[DD0115]: is a symbolic link, which Drydock does not follow\n--> clusters/shops\n",
+        "error[DD0115]: is a submodule\n--> clusters/module\n",
+        "3 files: 2 errors, 1 warning\n",
+    ] {
+        assert!(said.contains(told), "{said}");
+    }
+    let through = world.run_in(&clone, "validate clusters/shops/till-042.yaml").all();
+    assert!(through.contains("--> clusters/shops\n") && through.contains("exit 1"), "{through}");
+    fs::rename(clone.join("clusters"), clone.join("cl")).unwrap();
+    symlink("cl", clone.join("clusters")).unwrap();
+    check_in(
+        &world,
+        &clone,
+        "validate",
+        expect![[r#"
+        error[DD0115]: is a symbolic link, which Drydock does not follow
+        --> clusters
+         = help: make it a folder, and put the clusters' files themselves there
+
+        1 file: 1 error
+        --- exit 1
+    "#]],
+    );
+    check_in(
+        &world,
+        &clone,
+        "plan",
+        expect![[r#"
+        compared with main (COMMIT-10-)
+
+        refused hospital-north: stays on 23H2 (25398.1611 or later)  (clusters/hospitals/hospital-north.yaml)
+          mind: the new file does not count; the cluster would stay on the last good one
+
+        refused till-042: stays on 23H2  (clusters/shops/till-042.yaml)
+          mind: the new file does not count; the cluster would stay on the last good one
+
+
+        error[DD0115]: is a symbolic link, which Drydock does not follow
+        --> clusters
+         = help: make it a folder, and put the clusters' files themselves there
+
+        1 file: 1 error
+        --- exit 1
+    "#]],
+    );
 }
 
 #[test]

@@ -108,10 +108,10 @@ fn links_submodules_and_odd_names_are_seen_as_what_they_are() {
     "#]],
     );
     let say = |path: &str| mirror.read(new, path, 1000).expect_err("refused").to_string();
-    expect!["clusters/becomes-link is a symbolic link; put the file itself there"].assert_eq(&say("clusters/becomes-link"));
-    expect!["clusters/folder-link is a symbolic link; put the file itself there"].assert_eq(&say("clusters/folder-link/passwd"));
-    expect!["clusters/module is a submodule; put the file itself there"].assert_eq(&say("clusters/module"));
-    expect!["clusters/module is a submodule; put the file itself there"].assert_eq(&say("clusters/module/x"));
+    expect!["clusters/becomes-link is a symbolic link; put the file or folder itself there"].assert_eq(&say("clusters/becomes-link"));
+    expect!["clusters/folder-link is a symbolic link; put the file or folder itself there"].assert_eq(&say("clusters/folder-link/passwd"));
+    expect!["clusters/module is a submodule; put the file or folder itself there"].assert_eq(&say("clusters/module"));
+    expect!["clusters/module is a submodule; put the file or folder itself there"].assert_eq(&say("clusters/module/x"));
     expect!["clusters is a folder, a file is expected"].assert_eq(&say("clusters"));
     expect!["there is no clusters/nothing in that commit"].assert_eq(&say("clusters/nothing"));
     expect!["there is no target/x in that commit"].assert_eq(&say("target/x"));
