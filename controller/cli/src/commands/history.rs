@@ -60,7 +60,8 @@ pub(super) fn run(args: &History, context: &mut Context) -> Result<Exit, Failure
             let row = |item: &HistoryItem| {
                 let mut row = vec![cell(short_time(&item.at)), cell(short(&item.commit)), cell(&item.by)];
                 row.extend(item.signed_by.as_ref().map(cell));
-                row.push(cell(item.subject.strip_prefix(&mine).unwrap_or(&item.subject)));
+                let what = item.subject.strip_prefix(&mine).unwrap_or(&item.subject);
+                row.push(cell(item.reason.as_ref().map_or_else(|| what.to_owned(), |reason| format!("{what}: {reason}"))));
                 row
             };
             let rows: Vec<_> = items.iter().map(row).collect();

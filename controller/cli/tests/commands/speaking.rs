@@ -60,6 +60,8 @@ fn node_words_find_their_cluster_and_are_signed() {
         )
     "#]]
     .assert_debug_eq(&said);
+    let told = world.run("history hospital-north -n 1").out;
+    assert!(told.contains(": disk 3 replaced\n"), "{told}");
     let said = spoken(
         &world,
         &format!("node gone n04 --reason scrapped {key} --cluster hospital-north"),
