@@ -57,8 +57,9 @@ pub(super) fn run(args: &History, context: &mut Context) -> Result<Exit, Failure
         }
         Form::Text => {
             let mine = format!("{}: ", args.cluster);
+            let now = context.clock.now();
             let row = |item: &HistoryItem| {
-                let mut row = vec![cell(short_time(&item.at)), cell(short(&item.commit)), cell(&item.by)];
+                let mut row = vec![cell(short_time(now, &item.at)), cell(short(&item.commit)), cell(&item.by)];
                 row.extend(item.signed_by.as_ref().map(cell));
                 let what = item.subject.strip_prefix(&mine).unwrap_or(&item.subject);
                 row.push(cell(item.reason.as_ref().map_or_else(|| what.to_owned(), |reason| format!("{what}: {reason}"))));

@@ -293,6 +293,7 @@ fn grouped(nodes: &[PlannedNode]) -> Vec<(Vec<&str>, &PlannedNode)> {
 }
 
 fn show(context: &mut Context, item: &PlannedCluster) {
+    let now = context.clock.now();
     let target = match (&item.from, &item.to) {
         (Some(from), Some(to)) if from == to => format!("stays on {to}"),
         (Some(from), Some(to)) => format!("{from} → {to}"),
@@ -314,7 +315,7 @@ fn show(context: &mut Context, item: &PlannedCluster) {
         let build = if node.build == "unknown" { format!("unknown build{of}") } else { node.build.clone() };
         context.output.say(&format!("  {} {verb} {build}: {}", names.join(", "), node.what));
     }
-    item.opens.iter().for_each(|opens| context.output.say(&format!("  work could begin at {}", short_time(opens))));
+    item.opens.iter().for_each(|opens| context.output.say(&format!("  work could begin at {}", short_time(now, opens))));
     item.warnings.iter().for_each(|w| context.output.say(&format!("  mind: {w}")));
     context.output.say("");
 }

@@ -12,8 +12,8 @@ use drydock_git::Oid;
 use drydock_model::time::{Millis, Timestamp};
 use drydock_spec::wire::answer::StatusAnswer;
 use drydock_spec::wire::condition::{ConditionKind, Truth};
-use drydock_spec::wire::instant;
 use drydock_spec::wire::status::ClusterStatus;
+use drydock_spec::wire::{instant, rfc3339};
 
 /// How often the remote is asked while watching: people do not read faster, and forges bear it.
 const WATCH: Millis = Millis::seconds(2);
@@ -132,8 +132,8 @@ fn clusters(context: &mut Context, items: &[ClusterStatus]) {
             let done = item.status.nodes.iter().filter(|n| n.phase == "Done").count();
             let window = &item.status.window;
             let window = match (&window.closes, &window.opens) {
-                (Some(closes), _) => format!("until {}", short_time(closes)),
-                (None, Some(opens)) => format!("opens {}", short_time(opens)),
+                (Some(closes), _) => format!("until {}", short_time(now, closes)),
+                (None, Some(opens)) => format!("opens {}", short_time(now, opens)),
                 (None, None) => "always open".to_owned(),
             };
             vec![
@@ -199,9 +199,10 @@ fn nodes(context: &mut Context, items: &[ClusterStatus]) {
     context.output.write(&text);
 }
 
-/// `2026-11-24T04:00:00Z` as `11-24 04:00Z`.
-pub(super) fn short_time(text: &str) -> String {
-    match (instant(text), text.get(5..10), text.get(11..16)) {
+/// `2026-11-24T04:00:00Z` as `11-24 04:00Z`; of another year with it.
+pub(super) fn short_time(now: Timestamp, text: &str) -> String {
+    let day = if text.get(..4) == rfc3339(now).get(..4) { text.get(5..10) } else { text.get(..10) };
+    match (instant(text), day, text.get(11..16)) {
         (Some(_), Some(day), Some(time)) => format!("{day} {time}Z"),
         (_, _, _) => text.to_owned(),
     }
@@ -210,7 +211,7 @@ pub(super) fn short_time(text: &str) -> String {
 /// `3m ago`; the time itself where our clock is behind it; what is no instant as it is.
 pub(super) fn ago(now: Timestamp, text: &str) -> String {
     match instant(text) {
-        Some(at) if at > now => short_time(text),
+        Some(at) if at > now => short_time(now, text),
         Some(at) => format!("{} ago", now.since(at)),
         None => text.to_owned(),
     }

@@ -9,6 +9,7 @@ use crate::output::Paint;
 use crate::place::Place;
 use drydock_git::{Mirror, Oid};
 use drydock_model::ledger::Word;
+use drydock_model::plan::{Decision, WaitingOn};
 use drydock_model::time::Timestamp;
 use drydock_spec::wire::condition::{ConditionKind, Truth};
 use drydock_spec::wire::message::{self, short};
@@ -34,8 +35,8 @@ pub(super) fn run(args: &Why, context: &mut Context) -> Result<Exit, Failure> {
     ];
     lines.extend(status.status.nodes.iter().map(|n| row("", &node(n))));
     lines.push(row("blocker", &blocker(&status)));
-    lines.push(row("next", &next(&status)));
-    lines.push(row("to do", &todo(&status)));
+    lines.push(row("next", &next(&status, context.clock.now())));
+    lines.push(row("to do", &todo(&status, &facts.decision)));
     lines.push(row("call", &call(wanted.desired.contact.as_deref(), wanted.desired.change.as_deref())));
     lines.extend(status.status.warnings.iter().map(|w| row("mind", w)));
     let now = context.clock.now();
@@ -96,14 +97,14 @@ fn blocker(status: &ClusterStatus) -> String {
     }
 }
 
-fn next(status: &ClusterStatus) -> String {
+fn next(status: &ClusterStatus, now: Timestamp) -> String {
     match &status.status.next_action.at {
-        Some(at) => format!("{}, {}", status.status.next_action.what, short_time(at)),
+        Some(at) => format!("{}, {}", status.status.next_action.what, short_time(now, at)),
         None => status.status.next_action.what.clone(),
     }
 }
 
-fn todo(status: &ClusterStatus) -> String {
+fn todo(status: &ClusterStatus, decision: &Decision) -> String {
     let is = |kind| status.status.conditions.iter().find(|c| c.kind == kind && c.status == Truth::True);
     match (&status.status.hold, &status.status.problem) {
         (Some(hold), _) => return hold.way_out.clone(),
@@ -116,8 +117,50 @@ fn todo(status: &ClusterStatus) -> String {
     match (is(ConditionKind::Stalled), is(ConditionKind::Ready)) {
         (Some(stalled), _) => stalled.message.clone(),
         (None, Some(_)) => "nothing".to_owned(),
-        (None, None) if is(ConditionKind::Reconciling).is_some() => "nothing; it goes on by itself".to_owned(),
-        (None, None) => "whoever stopped it lets it go on: remove `suspend`, the stop file or the stop mark".to_owned(),
+        (None, None) if is(ConditionKind::Reconciling).is_some() => match decision {
+            Decision::Wait(on, _) => meanwhile(on, &status.metadata.name),
+            Decision::Converged
+            | Decision::Fence(_)
+            | Decision::Meet(_)
+            | Decision::Open(_)
+            | Decision::Cancel(_)
+            | Decision::Perform(_)
+            | Decision::Close { .. }
+            | Decision::Hold(_) => BY_ITSELF.to_owned(),
+        },
+        (None, None) => LET_GO.to_owned(),
+    }
+}
+
+const BY_ITSELF: &str = "nothing; it goes on by itself";
+const LET_GO: &str = "whoever stopped it lets it go on: remove `suspend`, the stop file or the stop mark";
+
+/// What a person does about what is waited for: much of it does not come by itself.
+fn meanwhile(on: &WaitingOn, cluster: &str) -> String {
+    match on {
+        WaitingOn::StepRunning { .. }
+        | WaitingOn::Soak { .. }
+        | WaitingOn::Backoff { .. }
+        | WaitingOn::WindowOpens(Some(_))
+        | WaitingOn::WindowTooShort { opens: Some(_), .. } => BY_ITSELF.to_owned(),
+        WaitingOn::Ledger(_) | WaitingOn::Remote(_) => {
+            "if it stays: the controller's log says what keeps it from the status branch".to_owned()
+        }
+        WaitingOn::Answer { .. } | WaitingOn::ClusterAnswer { .. } => {
+            format!("if it stays: drydock doctor {cluster} --config FILE says where it stops")
+        }
+        WaitingOn::WindowOpens(None) => "give the file a maintenance window that opens".to_owned(),
+        WaitingOn::WindowTooShort { needed, opens: None } => format!("give the file a maintenance window of at least {needed}"),
+        WaitingOn::StorageRepair(_) => {
+            "if it does not get better by itself: mend what the blocker names; Get-StorageJob on a node shows repairs".to_owned()
+        }
+        WaitingOn::NotUp { node, .. } => format!("if nobody is at work there: see why {node} is not in service, and bring it back"),
+        WaitingOn::Quorum { without, .. } => format!("mend what the blocker names, so that the cluster can do without {without}"),
+        WaitingOn::Room { node } => format!("make room for the roles of {node} on the other nodes: move or stop some, or add memory"),
+        WaitingOn::RolesRunning { .. } => "shut the roles down, or write `workload: LiveMigrate` in the file".to_owned(),
+        WaitingOn::Clocks { .. } => "set the clocks by one source: the controller's and every node's".to_owned(),
+        WaitingOn::Servicing { node } => format!("let the servicing on {node} end; if a restart is pending there, restart it as usual"),
+        WaitingOn::Suspended { .. } | WaitingOn::StopFile(_) | WaitingOn::StopMark { .. } => LET_GO.to_owned(),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use crate::harness::{PUBLIC, World};
 use drydock::exit::Exit;
+use drydock_model::plan::{Decision, Recheck, WaitingOn};
+use drydock_model::time::Millis;
 use drydock_spec::wire::answer::{HistoryAnswer, StatusAnswer};
 use drydock_spec::wire::facts::Facts;
 use drydock_spec::wire::{message, sample};
@@ -270,6 +272,44 @@ fn why_says_what_blocks_what_to_do_and_whom_to_call() {
 }
 
 #[test]
+fn why_says_what_a_person_does_where_nothing_goes_on_by_itself() {
+    let to_do = |facts: &Facts| {
+        let said = World::with(facts).run("why hospital-north").out;
+        said.lines().find_map(|line| line.strip_prefix("  to do   ")).unwrap_or_default().to_owned()
+    };
+    assert_eq!(to_do(&sample::unseen()), "if it stays: drydock doctor hospital-north --config FILE says where it stops");
+    let mut facts = sample::installing();
+    facts.decision = Decision::Wait(WaitingOn::Clocks { by: Millis::hours(1) }, Recheck::Usual);
+    assert_eq!(to_do(&facts), "set the clocks by one source: the controller's and every node's");
+    facts.decision = Decision::Wait(WaitingOn::WindowOpens(None), Recheck::Usual);
+    assert_eq!(to_do(&facts), "give the file a maintenance window that opens");
+}
+
+#[test]
+fn a_desired_branch_that_is_not_there_is_told_whatever_the_status_says() {
+    let world = World::with(&sample::installing());
+    for line in ["status --base nope", "why hospital-north --base nope", "history hospital-north --base nope"] {
+        let said = world.run(line);
+        assert!(said.exit == Exit::Usage && said.out.contains("Install"), "{said:?}");
+        assert!(
+            said.err.starts_with("DIR/fleet.git/ has no branch nope, so no controller that watches it takes in what is merged"),
+            "{said:?}"
+        );
+    }
+    git2::Repository::open_bare(world.path("fleet.git")).unwrap().find_reference("refs/heads/main").unwrap().delete().unwrap();
+    assert_eq!(world.run("status").exit, Exit::Usage);
+    assert_eq!(world.run("status --status-branch drydock/status").exit, Exit::Fine, "a repository of status alone");
+}
+
+#[test]
+fn a_time_of_another_year_is_shown_with_it() {
+    let mut facts = sample::installing();
+    facts.report.next_at = Some(sample::NOW + Millis::hours(24 * 388));
+    let said = World::with(&facts).run("why hospital-north").out;
+    assert!(said.contains("then Restart, Return and Settle, 2027-12-17 01:12Z\n"), "{said}");
+}
+
+#[test]
 fn an_unknown_cluster_is_answered_with_those_that_are_known() {
     let world = World::with(&sample::installing());
     check(
@@ -427,21 +467,21 @@ fn without_a_status_branch_there_is_a_way_on() {
         &World::bare(),
         "status",
         expect![[r#"
-        --- standard error
-        drydock: DIR/fleet.git/ has no status branch drydock/status
-          check --repository and --status-branch; a new fleet gets its branch from: drydock init --config FILE
-        --- exit 2
-    "#]],
+            --- standard error
+            drydock: DIR/fleet.git/ has no status branch drydock/status
+              check --repository, --base and --status-branch; a new fleet gets its branch from: drydock init --config FILE
+            --- exit 2
+        "#]],
     );
     check(
         &World::with(&sample::held()),
         "status --status-branch nowhere",
         expect![[r#"
-        --- standard error
-        drydock: DIR/fleet.git/ has no status branch nowhere
-          check --repository and --status-branch; a new fleet gets its branch from: drydock init --config FILE
-        --- exit 2
-    "#]],
+            --- standard error
+            drydock: DIR/fleet.git/ has no status branch nowhere
+              check --repository, --base and --status-branch; a new fleet gets its branch from: drydock init --config FILE
+            --- exit 2
+        "#]],
     );
     check(
         &World::with(&sample::held()),
