@@ -67,6 +67,12 @@ const LOOK: Millis = Millis(200);
 /// Real time that a hold stands before the demo's person acts on it.
 const PERSON: Millis = Millis::seconds(3);
 
+/// Where the lab is asked, in the demo's folder.
+const SOCKET: &str = "lab.sock";
+
+/// Bytes of a socket's path that Linux takes.
+const MOST_SOCKET: usize = 107;
+
 /// Runs the demo.
 pub(crate) fn run(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -114,6 +120,14 @@ fn folder(args: &Args, context: &Context) -> Result<PathBuf, Failure> {
         Some(keep) => context.directory.join(keep),
         None => std::env::temp_dir().join(format!("drydock-demo-{:08x}", System.dice() >> 32)),
     };
+    let length = folder.join(SOCKET).as_os_str().len();
+    if length > MOST_SOCKET {
+        let what = format!(
+            "{} is too long: the path of the socket in it would have {length} bytes, and the system takes {MOST_SOCKET}",
+            folder.display()
+        );
+        return Err(Failure::new(Exit::Usage, what, "name a folder with a shorter path with --keep"));
+    }
     let failed = |e: std::io::Error| Failure::new(Exit::Local, format!("{}: {e}", folder.display()), "name an empty folder with --keep");
     fs::create_dir_all(&folder).map_err(failed)?;
     if fs::read_dir(&folder).map_err(failed)?.next().is_some() {
@@ -155,7 +169,7 @@ impl Demo {
             files::FILES.iter().filter(|(path, _)| !path.starts_with("clusters/")).map(|(p, t)| (*p, (*t).to_owned())).collect();
         fleet.merge("Begin the fleet", &begin, &clock)?;
         let lab_process = Running::lab(folder, args.seed, time)?;
-        let lab = Client::new(&folder.join("lab.sock"), Duration::from_secs(10), clock.clone());
+        let lab = Client::new(&folder.join(SOCKET), Duration::from_secs(10), clock.clone());
         until_it_answers(&lab).await?;
         init(folder)?;
         let controller = Running::controller(folder, "north", time, false)?;
@@ -413,15 +427,17 @@ fn key(folder: &Path, name: &str) -> Result<SigningKey, Failure> {
 }
 
 fn config(folder: &Path, name: &str, controllers: &[&SigningKey], person: &SigningKey) -> String {
+    // Between single quotes YAML has one of them as two.
+    let quoted = |file: &str| folder.join(file).display().to_string().replace('\'', "''");
     let keys: String = controllers.iter().map(|key| format!("\n    - {}", key.public())).collect();
     format!(
         "apiVersion: drydock/v1alpha1\nkind: ControllerConfiguration\nname: {name}\ndesired:\n  remote: '{}'\n  poll: 30s\n\
          stateDirectory: '{}'\nsigningKey: '{}'\nallowedSigners:\n  controllers:{keys}\n  persons:\n    - {}\nlab:\n  socket: '{}'\n",
-        folder.join("fleet.git").display(),
-        folder.join(format!("state-{name}")).display(),
-        folder.join("controller.key").display(),
+        quoted("fleet.git"),
+        quoted(&format!("state-{name}")),
+        quoted("controller.key"),
         person.public(),
-        folder.join("lab.sock").display(),
+        quoted(SOCKET),
     )
 }
 
@@ -476,6 +492,15 @@ fn lab(why: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_with_quotes_in_its_name_is_written_as_yaml_reads_it() {
+        let key = SigningKey::generate(&[7; 32], "x").unwrap().0;
+        let folder = Path::new("/tmp/an 'odd' one");
+        let text = config(folder, "north", &[&key], &key);
+        let (config, problems) = drydock_spec::wire::config::parse("north.yaml", folder, text.as_bytes());
+        assert_eq!(config.map(|config| config.state_directory), Some(folder.join("state-north")), "{problems:?}");
+    }
 
     #[test]
     fn a_slower_demo_may_take_longer_and_a_faster_one_as_long() {

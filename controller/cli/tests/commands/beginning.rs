@@ -106,6 +106,30 @@ fn init_and_run_need_a_good_configuration_and_a_key() {
 }
 
 #[test]
+fn a_demo_in_a_folder_whose_socket_no_system_takes_is_refused_before_anything_is_made() {
+    let world = World::bare();
+    let said = world.run_in(&world.path(""), &format!("demo --keep {}", "x".repeat(120)));
+    assert!(said.exit == Exit::Usage && said.err.contains("name a folder with a shorter path with --keep"), "{said:?}");
+    assert!(!world.path(&"x".repeat(120)).exists());
+}
+
+#[test]
+fn validate_is_named_only_where_it_shows_the_same() {
+    let world = World::bare();
+    configured(&world);
+    let good = fs::read_to_string(world.path("north.yaml")).unwrap();
+    write(
+        &world.path(""),
+        &[("other.yaml", &good.replace("kind: ControllerConfiguration\n", "")), ("bad.yaml", &good.replace("name: north", "name: N!"))],
+    );
+    let told = |file: &str| world.run_in(&world.path(""), &format!("init --config {file}")).err;
+    assert!(told("other.yaml").ends_with("  mend what is shown above\n"), "{}", told("other.yaml"));
+    assert!(told("bad.yaml").ends_with("  mend what is shown above; drydock validate bad.yaml shows it again\n"), "{}", told("bad.yaml"));
+    // The whole key would stand in a supervisor's journal.
+    assert!(!told("key").contains("b3Blb"), "{}", told("key"));
+}
+
+#[test]
 fn a_probe_without_its_lab_knows_nothing_and_says_why() {
     let world = World::bare();
     configured(&world);
