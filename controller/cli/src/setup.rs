@@ -5,8 +5,9 @@ use crate::exit::{Exit, Failure};
 use crate::place::PASSPHRASE;
 use drydock_git::limits::{self, Limits};
 use drydock_git::{Access, AllowedKeys, KeyFrom, Proxy, RefName, Remote, SigningKey, TokenFrom};
+use drydock_spec::diagnostic::Problems;
 use drydock_spec::wire::config::{self, Config, Home, NodeCredential, SecretFrom, Signer};
-use drydock_spec::{Look, render};
+use drydock_spec::{Look, render, tree};
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -25,13 +26,30 @@ pub fn load(context: &mut Context, path: &Path) -> Result<Config, Failure> {
         context.output.note(&render(&problems, &String::from_utf8_lossy(&bytes), look));
     }
     let config = config.ok_or_else(|| {
-        let todo = format!("mend what is shown above; drydock validate {} shows it again", path.display());
+        // What does not say what it is, that command takes for a file of a fleet.
+        let again =
+            if says_configuration(&bytes) { format!("; drydock validate {} shows it again", path.display()) } else { String::new() };
+        let todo = format!("mend what is shown above{again}");
         Failure::new(Exit::Configuration, format!("the configuration {} cannot be used", path.display()), todo)
     })?;
     drydock_git::withhold(secret_variables(&config));
     let limits = Limits { ca_file: config.certificate_authority.clone(), ..Limits::default() };
     limits::settle(&limits).map_err(|e| Failure::of(Exit::Configuration, &e, "mend certificateAuthority in the configuration"))?;
     Ok(config)
+}
+
+/// Whether a text says that it is a controller's configuration, however that is spelled in YAML; of what is no YAML, whether a line says so.
+pub fn says_configuration(bytes: &[u8]) -> bool {
+    const KIND: &str = "ControllerConfiguration";
+    match tree::read(bytes, &mut Problems::new("")) {
+        Some((root, _)) => root.field("kind").and_then(|kind| kind.value.text()) == Some(KIND),
+        None => {
+            let bare = |text: &str| text.trim().trim_matches(['"', '\'']).to_owned();
+            let line =
+                |line: &str| line.split(" #").next().and_then(|line| line.split_once(':')).map(|(name, value)| (bare(name), bare(value)));
+            String::from_utf8_lossy(bytes).lines().filter_map(line).any(|(name, value)| name == "kind" && value == KIND)
+        }
+    }
 }
 
 /// The variables of the environment that hold secrets of this configuration: no child of ours sees them.

@@ -10,17 +10,21 @@ use crate::exit::{Exit, Failure};
 use crate::files::{Desired, Files};
 use crate::nodes::{Purpose, close, real_nodes};
 use crate::setup;
-use crate::table::{cell, table};
+use crate::table::{Cell, cell, table};
 use drydock_engine::ports::{Clusters, Wanted};
 use drydock_git::{Mirror, Oid};
-use drydock_model::fact::Fact;
+use drydock_model::fact::{Fact, Gap};
 use drydock_model::observed::{ClusterService, DiskState, NodeFacts, Observed, WorkerState};
 use drydock_spec::wire::config::Config;
+use drydock_spec::wire::one_line;
 use drydock_spec::{ClusterSpec, Transport};
 use drydock_windows::record::{self, Known, Scrubber};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+
+/// Characters of the reason why facts are not known; a node may have a part in its words.
+const MOST: usize = 400;
 
 pub(super) fn run(args: &Probe, context: &mut Context) -> Result<Exit, Failure> {
     let config = setup::load(context, &args.config)?;
@@ -123,7 +127,9 @@ fn record(context: &mut Context, config: &Config, spec: &ClusterSpec, wanted: &W
     let silent = recorded.iter().filter(|one| one.error.is_some()).count();
     context.output.say(&format!("{} answers of {} nodes are in {}", recorded.len() - silent, wanted.desired.nodes.len(), folder.display()));
     if silent > 0 {
-        context.output.say(&format!("{silent} questions were not answered; drydock doctor {} says why", wanted.desired.cluster));
+        context
+            .output
+            .say(&format!("{silent} questions were not answered; drydock doctor {} --config FILE says why", wanted.desired.cluster));
     }
     context.output.say("names, addresses, identifiers and words were replaced; look through the files before you hand them over");
     Ok(if silent > 0 { Exit::Found } else { Exit::Fine })
@@ -144,6 +150,36 @@ fn known(config: &Config, wanted: &Wanted) -> Known {
     Known { nodes: wanted.desired.nodes.clone(), names }
 }
 
+/// Why facts of a node are not known, each reason once; with the columns, where it is not all of them.
+fn missing(facts: &NodeFacts) -> Vec<String> {
+    let columns = [
+        ("BUILD", facts.build.gap()),
+        ("UP", facts.boot.gap()),
+        ("SERVICE", facts.service.gap()),
+        ("FENCE and MARKER", facts.memory.gap()),
+        ("WORKER", facts.worker.gap()),
+        ("SETUP", facts.setup.gap()),
+        ("FREE", facts.disk_free.gap()),
+    ];
+    let mut reasons: Vec<(&Gap, Vec<&str>)> = Vec::new();
+    for (column, gap) in columns {
+        let Some(gap) = gap else { continue };
+        match reasons.iter_mut().find(|(known, _)| *known == gap) {
+            Some((_, of)) => of.push(column),
+            None => reasons.push((gap, vec![column])),
+        }
+    }
+    let told = |(gap, of): &(&Gap, Vec<&str>)| {
+        if of.len() == columns.len() { gap.to_string() } else { format!("unknown {}: {gap}", of.join(", ")) }
+    };
+    reasons.iter().map(told).collect()
+}
+
+/// A fact in a few words; why one is not known stands below the table.
+fn column<T>(fact: &Fact<T>, say: impl FnOnce(&T) -> String) -> Cell {
+    cell(fact.known().map_or_else(|| "unknown".to_owned(), say))
+}
+
 /// A fact in a few words; one that is not known says why.
 fn told<T>(fact: &Fact<T>, say: impl FnOnce(&T) -> String) -> String {
     match fact {
@@ -157,6 +193,9 @@ fn show(context: &mut Context, observed: &Observed) {
     let rows: Vec<_> = observed.nodes.iter().map(|(name, facts)| row(name.as_str(), facts)).collect();
     let text = table(&context.output, &heading, &rows);
     context.output.write(&text);
+    for (name, facts) in &observed.nodes {
+        missing(facts).iter().for_each(|why| context.output.say(&one_line(&format!("{name}: {why}"), MOST)));
+    }
     let cluster = &observed.cluster;
     let through = cluster.through.as_ref().map_or("nobody".to_owned(), ToString::to_string);
     let storage = told(&cluster.storage, |s| {
@@ -171,21 +210,21 @@ fn show(context: &mut Context, observed: &Observed) {
     context.output.say(&format!("highest epoch that a node remembers: {}", highest.map_or("none".to_owned(), |n| n.to_string())));
 }
 
-fn row(name: &str, facts: &NodeFacts) -> Vec<crate::table::Cell> {
+fn row(name: &str, facts: &NodeFacts) -> Vec<Cell> {
     let memory =
-        |say: fn(&drydock_model::observed::Memory) -> Option<String>| told(&facts.memory, |m| say(m).unwrap_or_else(|| "-".to_owned()));
+        |say: fn(&drydock_model::observed::Memory) -> Option<String>| column(&facts.memory, |m| say(m).unwrap_or_else(|| "-".to_owned()));
     vec![
         cell(name),
-        cell(told(&facts.build, ToString::to_string)),
-        cell(told(&facts.boot, |b| b.up.to_string())),
-        cell(told(&facts.service, |s| match s {
+        column(&facts.build, ToString::to_string),
+        column(&facts.boot, |b| b.up.to_string()),
+        column(&facts.service, |s| match s {
             ClusterService::Running => "running".to_owned(),
             ClusterService::Stopped => "stopped".to_owned(),
             ClusterService::Disabled => "disabled".to_owned(),
-        })),
-        cell(memory(|m| m.fence.as_ref().map(ToString::to_string))),
-        cell(memory(|m| m.marker.as_ref().map(|marker| format!("{:?} by {}", marker.state, marker.vacate)))),
-        cell(told(&facts.worker, |w| {
+        }),
+        memory(|m| m.fence.as_ref().map(ToString::to_string)),
+        memory(|m| m.marker.as_ref().map(|marker| format!("{:?} by {}", marker.state, marker.vacate))),
+        column(&facts.worker, |w| {
             w.as_ref().map_or("-".to_owned(), |w| match &w.state {
                 WorkerState::Downloading(p) => format!("downloading {p} %"),
                 WorkerState::Staging(p) => format!("staging {p} %"),
@@ -193,12 +232,12 @@ fn row(name: &str, facts: &NodeFacts) -> Vec<crate::table::Cell> {
                 WorkerState::Failed(why) => format!("failed: {why}"),
                 WorkerState::Cancelled => "cancelled".to_owned(),
             })
-        })),
-        cell(told(&facts.setup, |s| match (s.running, s.pending) {
+        }),
+        column(&facts.setup, |s| match (s.running, s.pending) {
             (true, _) => "at work".to_owned(),
             (false, true) => "restart pending".to_owned(),
             (false, false) => "-".to_owned(),
-        })),
-        cell(told(&facts.disk_free, |b| format!("{} GiB", b >> 30))),
+        }),
+        column(&facts.disk_free, |b| format!("{} GiB", b >> 30)),
     ]
 }

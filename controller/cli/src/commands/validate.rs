@@ -6,10 +6,9 @@ use crate::args::{Form, Validate};
 use crate::exit::{Exit, Failure};
 use crate::files::{Desired, Files};
 use crate::setup;
-use drydock_spec::diagnostic::Problems;
 use drydock_spec::wire::answer::ValidateAnswer;
 use drydock_spec::wire::config;
-use drydock_spec::{Diagnostic, Look, Severity, Told, render, tree};
+use drydock_spec::{Diagnostic, Look, Severity, Told, render};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -82,21 +81,7 @@ fn configuration(file: &Path) -> Option<Vec<u8>> {
     }
     let mut bytes = Vec::new();
     std::fs::File::open(file).ok()?.take(setup::MOST_FILE).read_to_end(&mut bytes).ok()?;
-    says_configuration(&bytes).then_some(bytes)
-}
-
-/// Whether a text says that it is a controller's configuration, however that is spelled in YAML; of what is no YAML, whether a line says so.
-fn says_configuration(bytes: &[u8]) -> bool {
-    const KIND: &str = "ControllerConfiguration";
-    match tree::read(bytes, &mut Problems::new("")) {
-        Some((root, _)) => root.field("kind").and_then(|kind| kind.value.text()) == Some(KIND),
-        None => {
-            let bare = |text: &str| text.trim().trim_matches(['"', '\'']).to_owned();
-            let line =
-                |line: &str| line.split(" #").next().and_then(|line| line.split_once(':')).map(|(name, value)| (bare(name), bare(value)));
-            String::from_utf8_lossy(bytes).lines().filter_map(line).any(|(name, value)| name == "kind" && value == KIND)
-        }
-    }
+    setup::says_configuration(&bytes).then_some(bytes)
 }
 
 fn one_configuration(args: &Validate, context: &mut Context, file: &Path, bytes: &[u8]) -> Result<Exit, Failure> {

@@ -138,13 +138,15 @@ fn a_probe_without_its_lab_knows_nothing_and_says_why() {
         &world.path(""),
         "probe till-042 --config north.yaml",
         expect![[r#"
-        NODE  BUILD                  UP                     SERVICE                FENCE                  MARKER                 WORKER                 SETUP                  FREE
-        T1    unknown (unreachable)  unknown (unreachable)  unknown (unreachable)  unknown (unreachable)  unknown (unreachable)  unknown (unreachable)  unknown (unreachable)  unknown (unreachable)
-        T2    unknown (unreachable)  unknown (unreachable)  unknown (unreachable)  unknown (unreachable)  unknown (unreachable)  unknown (unreachable)  unknown (unreachable)  unknown (unreachable)
-        cluster, through nobody: unknown (unreachable); level unknown (unreachable)
-        highest epoch that a node remembers: none
-        --- exit 1
-    "#]],
+            NODE  BUILD    UP       SERVICE  FENCE    MARKER   WORKER   SETUP    FREE
+            T1    unknown  unknown  unknown  unknown  unknown  unknown  unknown  unknown
+            T2    unknown  unknown  unknown  unknown  unknown  unknown  unknown  unknown
+            T1: unreachable
+            T2: unreachable
+            cluster, through nobody: unknown (unreachable); level unknown (unreachable)
+            highest epoch that a node remembers: none
+            --- exit 1
+        "#]],
     );
     check_in(
         &world,

@@ -169,11 +169,11 @@ fn a_recording_of_nodes_that_are_silent_says_so_and_is_not_mixed_with_another() 
     check(
         &run(&world, "probe shop-7 --config north.yaml --record tape"),
         expect![[r#"
-        0 answers of 3 nodes are in DIR/tape
-        18 questions were not answered; drydock doctor shop-7 says why
-        names, addresses, identifiers and words were replaced; look through the files before you hand them over
-        --- exit 1
-    "#]],
+            0 answers of 3 nodes are in DIR/tape
+            18 questions were not answered; drydock doctor shop-7 --config FILE says why
+            names, addresses, identifiers and words were replaced; look through the files before you hand them over
+            --- exit 1
+        "#]],
     );
     let one = fs::read_to_string(world.path("tape/NODE-1.probe-node.json")).unwrap();
     expect![[r#"
