@@ -64,9 +64,15 @@ pub fn main() -> ExitCode {
     };
     let home = std::env::var_os("HOME").filter(|h| !h.is_empty()).map(PathBuf::from);
     let cache = std::env::var_os("XDG_CACHE_HOME").filter(|c| !c.is_empty()).map(PathBuf::from);
-    let cache = cache.or_else(|| home.as_ref().map(|h| h.join(".cache"))).unwrap_or_else(std::env::temp_dir).join("drydock");
+    let cache = cache.or_else(|| home.as_ref().map(|h| h.join(".cache"))).map_or_else(of_nobody, |c| c.join("drydock"));
     let mut context = Context { output, clock: Box::new(clock::System), directory, cache, home };
     run(std::env::args_os(), &mut context).code()
+}
+
+/// The cache of a user who has no home: a folder of this user's own among all users' files, since mirrors of one are unreadable to the others.
+fn of_nobody() -> PathBuf {
+    let user = std::fs::metadata("/proc/self").map_or(0, |me| std::os::unix::fs::MetadataExt::uid(&me));
+    std::env::temp_dir().join(format!("drydock-{user}"))
 }
 
 /// Runs one command line; the first argument is the program's name.
