@@ -135,7 +135,7 @@ impl Severity {
 /// One line, for a status file or a log: `clusters/a.yaml:3:7: error DD0201: …; …`.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.file)?;
+        f.write_str(&crate::render::visible(&self.file))?;
         if let Some(place) = &self.place {
             write!(f, ":{}:{}", place.line, place.column)?;
         }

@@ -33,7 +33,7 @@ pub(crate) fn check_path(path: &str, problems: &mut Problems) {
     } else if path.len() > MOST_PATH {
         format!("the path has {} characters; at most {MOST_PATH} are allowed", path.len())
     } else if !path.split('/').all(part) {
-        "the path may hold letters, digits and - _ . only, and no part of it may begin with a dot".to_owned()
+        "the path may hold letters, digits and - _ . only, and no part of it may begin with a dot or a dash, or end with a dot".to_owned()
     } else {
         return;
     };

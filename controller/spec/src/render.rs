@@ -40,7 +40,7 @@ fn group<'a>(problem: &'a Diagnostic, source: &'a str) -> annotate_snippets::Gro
         Severity::Warning => Level::WARNING,
     };
     let title = level.primary_title(normalize_untrusted_str(&problem.message)).id(problem.code.to_string());
-    let file = normalize_untrusted_str(&problem.file);
+    let file = visible(&problem.file);
     let mut group = match &problem.place {
         Some(place) => {
             let mark = |kind: AnnotationKind, bytes: &std::ops::Range<usize>| -> Annotation<'a> {
@@ -61,6 +61,12 @@ fn group<'a>(problem: &'a Diagnostic, source: &'a str) -> annotate_snippets::Gro
         group = group.element(Level::HELP.message(normalize_untrusted_str(hint)));
     }
     group
+}
+
+/// A path on one line: what cannot be seen in it is written as it would be typed.
+pub(crate) fn visible(path: &str) -> String {
+    let shown = |c: char| if is_invisible(c) || c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    path.chars().map(shown).collect()
 }
 
 /// The same text, byte for byte as long, with something to see in place of what cannot be seen, and without what looks like a secret.
@@ -145,5 +151,12 @@ mod tests {
         check("a: x\u{200b}y\u{7f}z\u{e0041}\n", "a: x\u{fffd}y?z????\n");
         check("credential: P@ss\n", "credential:*****\n");
         check("credential: ops-north\n", "credential: ops-north\n");
+    }
+
+    #[test]
+    fn a_path_with_a_newline_stays_on_its_line() {
+        let problem = Diagnostic::whole_file(crate::code::Code::NotAFile, "clusters/a\nb\u{202e}.yaml", "is no file");
+        assert!(render(std::slice::from_ref(&problem), "", Look::Plain).contains("--> clusters/a\\nb\\u{202e}.yaml\n"));
+        assert!(problem.to_string().starts_with("clusters/a\\nb\\u{202e}.yaml: error"));
     }
 }

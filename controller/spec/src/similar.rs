@@ -84,7 +84,9 @@ const LOOK_ALIKES: &[(char, &str)] = &[
 
 /// The plain character that `c` is drawn like, if it is another one.
 pub fn looks_like(c: char) -> Option<char> {
-    LOOK_ALIKES.iter().find(|(_, others)| others.contains(c)).map(|(plain, _)| *plain)
+    // The wide forms of East Asian typing stand in the order of ASCII.
+    let wide = || u32::from(c).checked_sub(0xff01).filter(|at| *at <= 0x5d).and_then(|at| char::from_u32(at + u32::from('!')));
+    LOOK_ALIKES.iter().find(|(_, others)| others.contains(c)).map(|(plain, _)| *plain).or_else(wide)
 }
 
 /// Whether a character is not to be seen, or changes how its neighbours are shown: control characters, zero-width spaces, writing direction. The
@@ -118,7 +120,8 @@ mod tests {
     fn letters_of_other_scripts_are_told_apart() {
         assert_eq!(looks_like('\u{430}'), Some('a'));
         assert_eq!(looks_like('\u{2013}'), Some('-'));
-        assert_eq!(looks_like('a'), None);
+        assert_eq!((looks_like('\u{ff12}'), looks_like('\u{ff24}')), (Some('2'), Some('D')), "wide ones");
+        assert_eq!((looks_like('a'), looks_like('\u{e9}'), looks_like('\u{ff5f}')), (None, None, None));
         for (plain, others) in LOOK_ALIKES {
             assert!(plain.is_ascii() && others.chars().all(|c| !c.is_ascii()));
         }

@@ -148,7 +148,9 @@ fn one_of(text: &str, schema: &Json, place: &Place, spot: &Spot<'_>, problems: &
         return;
     }
     let list = choices.iter().map(|c| format!("`{c}`")).collect::<Vec<_>>().join(", ");
-    let hint = match nearest(text, choices.iter().copied()) {
+    // Of two versions that differ in one digit none is a slip of the other.
+    let versions = choices.iter().any(|choice| choice.starts_with(|c: char| c.is_ascii_digit()));
+    let hint = match nearest(text, choices.iter().copied()).filter(|near| !versions || near.eq_ignore_ascii_case(text)) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("write one of {list}"),
     };

@@ -242,6 +242,10 @@ impl<'t, 'p> Builder<'t, 'p> {
             Some(Ok(found)) => Ok(found),
             Some(Err(error)) => {
                 let at = self.byte(error.marker().index());
+                // The parser has a limit of its own, above ours.
+                if error.info().contains("recursion limit") {
+                    return Err(self.too_deep(&self.lines.place(at, at + 1)));
+                }
                 let tab = error.info().contains("tab") || self.lines.text[at..].starts_with('\t');
                 let hint = if tab {
                     "indent with spaces, not with tabs"
@@ -260,6 +264,11 @@ impl<'t, 'p> Builder<'t, 'p> {
         }
     }
 
+    fn too_deep(&mut self, place: &Place) -> Fatal {
+        self.problems.error(Code::TooDeep, place, format!("nested more than {MOST_DEPTH} deep"));
+        Fatal
+    }
+
     fn node(&mut self, event: Event<'t>, span: Span, depth: usize) -> Result<Node, Fatal> {
         let place = self.place(span);
         self.values += 1;
@@ -268,8 +277,7 @@ impl<'t, 'p> Builder<'t, 'p> {
             return Err(Fatal);
         }
         if depth > MOST_DEPTH {
-            self.problems.error(Code::TooDeep, &place, format!("nested more than {MOST_DEPTH} deep"));
-            return Err(Fatal);
+            return Err(self.too_deep(&place));
         }
         let value = match event {
             Event::Scalar(text, style, anchor, tag) => {

@@ -249,9 +249,15 @@ fn summary(facts: &Facts) -> String {
         | Decision::Cancel(_)
         | Decision::Perform(_)
         | Decision::Close { .. } => {
-            format!("{progress}. {}", facts.report.next)
+            format!("{progress}. {}", capital(&facts.report.next))
         }
     }
+}
+
+/// A sentence as it begins.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn hold(facts: &Facts) -> Option<Hold> {

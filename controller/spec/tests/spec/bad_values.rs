@@ -50,7 +50,7 @@ fn all_problems_of_a_file_are_told_at_once() {
         13 |     version: 24H3
            |              ^^^^
            |
-           = help: did you mean `24H2`?
+           = help: write one of `22H2`, `23H2`, `24H2`
 
         error[DD0201]: `spec` has no field "maintenence"
           --> clusters/a.yaml:17:3
@@ -184,6 +184,13 @@ fn empty_lists_are_told() {
            = help: list something, or delete the line
     "#]]
     .assert_eq(&said);
+}
+
+#[test]
+fn another_version_is_no_slip_of_a_known_one() {
+    let said = |version: &str| refused(&cluster_with("version: 24H2", &format!("version: {version}")));
+    assert!(said("25H2").contains("= help: write one of `22H2`, `23H2`, `24H2`"), "{}", said("25H2"));
+    assert!(said("24h2").contains("= help: did you mean `24H2`?"), "{}", said("24h2"));
 }
 
 #[test]

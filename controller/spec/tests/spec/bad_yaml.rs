@@ -54,6 +54,12 @@ fn a_deep_file_is_refused() {
 }
 
 #[test]
+fn a_file_deeper_than_the_parser_goes_is_too_deep_as_well() {
+    let said = refused(&cluster_and(&format!("  change: {}\n", "[".repeat(5_000))));
+    assert!(said.starts_with("error[DD0107]: nested more than 12 deep"), "{said}");
+}
+
+#[test]
 fn a_file_of_too_many_values_is_refused() {
     let said = refused(&cluster_and(&format!("  change: [{}]\n", "1,".repeat(20_000))));
     assert!(said.starts_with("error[DD0108]: more than 10000 values"), "{said}");

@@ -109,6 +109,16 @@ fn wrong_values_are_told_all_at_once() {
 }
 
 #[test]
+fn a_field_given_twice_is_told_once() {
+    check(
+        &format!("{LEAST}signingKey: other\n"),
+        expect![[r#"
+        drydock.yaml:7:1: error DD0104: the field "signingKey" is given twice; keep one of them
+    "#]],
+    );
+}
+
+#[test]
 fn a_key_or_a_password_in_the_wrong_place_is_not_repeated() {
     let said = |text: &str| {
         let (_, problems) = parse("drydock.yaml", Path::new("/etc/drydock"), text.as_bytes());
