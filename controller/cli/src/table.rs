@@ -6,6 +6,9 @@ use drydock_spec::wire::one_line;
 /// Characters of one cell.
 const MOST_CELL: usize = 160;
 
+/// Characters of the last cell of a row.
+const MOST_LAST: usize = 300;
+
 /// One cell.
 pub(crate) struct Cell {
     text: String,
@@ -21,6 +24,11 @@ pub(crate) fn cell(text: impl AsRef<str>) -> Cell {
 pub(crate) fn painted(text: impl AsRef<str>, paint: Paint) -> Cell {
     let text = one_line(text.as_ref(), MOST_CELL);
     Cell { text: if text.is_empty() { "-".to_owned() } else { text }, paint }
+}
+
+/// The last one of a row, which pushes no other aside: a way out with a whole commit's name fits.
+pub(crate) fn last(text: impl AsRef<str>, paint: Paint) -> Cell {
+    Cell { text: one_line(text.as_ref(), MOST_LAST), paint }
 }
 
 /// Rows under a heading, each column as wide as its widest cell, the last as it is.

@@ -7,7 +7,7 @@ use crate::branch::{self, Damaged};
 use crate::exit::{Exit, Failure};
 use crate::output::Paint;
 use crate::place::{Place, text_of};
-use crate::table::{Cell, cell, painted, table};
+use crate::table::{Cell, cell, last, painted, table};
 use drydock_git::Oid;
 use drydock_model::time::{Millis, Timestamp};
 use drydock_spec::wire::answer::StatusAnswer;
@@ -143,7 +143,7 @@ fn clusters(context: &mut Context, items: &[ClusterStatus]) {
                 cell(format!("{done}/{}", item.status.nodes.len())),
                 cell(window),
                 cell(ago(now, &item.status.observed.to)),
-                painted(state(item), paint),
+                last(state(item), paint),
             ]
         })
         .collect();

@@ -2,6 +2,7 @@
 
 use crate::harness::{PUBLIC, World};
 use drydock::exit::Exit;
+use drydock_engine::ports::SourceError;
 use drydock_model::plan::{Decision, Recheck, WaitingOn};
 use drydock_model::time::Millis;
 use drydock_spec::wire::answer::{HistoryAnswer, StatusAnswer};
@@ -307,6 +308,16 @@ fn a_time_of_another_year_is_shown_with_it() {
     facts.report.next_at = Some(sample::NOW + Millis::hours(24 * 388));
     let said = World::with(&facts).run("why hospital-north").out;
     assert!(said.contains("then Restart, Return and Settle, 2027-12-17 01:12Z\n"), "{said}");
+}
+
+#[test]
+fn status_does_not_cut_the_way_out_of_a_rewound_branch() {
+    let revision = |digit: &str| digit.repeat(40).parse().unwrap();
+    let why = SourceError::Rewritten { branch: "refs/heads/main".to_owned(), accepted: revision("a"), found: revision("b") };
+    let mut facts = sample::converged();
+    facts.wanted.problem = Some(why.to_string());
+    let said = World::with(&facts).run("status").out;
+    assert!(said.contains("put the branch back; or, if this history is right: drydock accept COMMIT --reason TEXT\n"), "{said}");
 }
 
 #[test]
