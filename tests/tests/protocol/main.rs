@@ -18,7 +18,7 @@ mod words;
 mod worker;
 
 /// Where the tests of the rules are, and where they are listed.
-const SOURCES: [&str; 15] = [
+const SOURCES: [&str; 16] = [
     include_str!("accounts.rs"),
     include_str!("beginning.rs"),
     include_str!("claims.rs"),
