@@ -35,6 +35,9 @@ pub struct Place {
 /// Characters of the reason why `fleet.yaml` does not count.
 const MOST_WHY: usize = 300;
 
+/// Commits in which the claim of a status branch is looked for that is not in the newest one.
+const MOST_COMMITS: usize = 10_000;
+
 /// Mirrors of one remote that are tried: one for each command that runs at the same time.
 const MOST_MIRRORS: u32 = 8;
 
@@ -160,7 +163,7 @@ impl Place {
     /// The status branch's newest commit, or why there is none.
     pub fn tip(&self) -> Result<Oid, Failure> {
         if let Some(tip) = self.status
-            && self.status_mirror().identity(tip, ROOT_FILE).is_ok_and(|root| root.is_none())
+            && !self.has_begun(tip)
         {
             let what = format!("{} of {} is no status branch: it has no {ROOT_FILE}", self.branch, self.status_mirror().remote());
             return Err(Failure::new(Exit::Usage, what, "check --status-branch, and spec.status in fleet.yaml"));
@@ -181,6 +184,15 @@ impl Place {
                 "check --repository, --base and --status-branch; a new fleet gets its branch from: drydock init --config FILE",
             )
         })
+    }
+}
+
+impl Place {
+    /// Whether a branch is one that status is written to, or was: where somebody removed the claim, a person's word is what is needed.
+    fn has_begun(&self, tip: Oid) -> bool {
+        let mirror = self.status_mirror();
+        let has = |commit: Oid| mirror.identity(commit, ROOT_FILE).map_or(true, |root| root.is_some());
+        has(tip) || mirror.walk(tip, None, MOST_COMMITS).is_ok_and(|walk| walk.commits.into_iter().any(has))
     }
 }
 

@@ -4,7 +4,7 @@ use crate::harness::{KEY, PUBLIC, World};
 use drydock::exit::Exit;
 use drydock_git::AllowedKeys;
 use drydock_spec::wire::words::{self, Said};
-use drydock_spec::wire::{sample, status::ClusterStatus};
+use drydock_spec::wire::{ROOT_FILE, sample, status::ClusterStatus};
 use expect_test::{Expect, expect};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -330,6 +330,30 @@ fn only_commits_that_are_there_can_be_accepted() {
         None
     );
     assert_eq!(world.run(&format!("accept --reason x {key}")).exit, Exit::Usage);
+}
+
+#[test]
+fn where_somebody_removed_the_claim_it_can_be_looked_at_and_accepted() {
+    let world = World::with(&sample::held());
+    let git = git2::Repository::open_bare(world.path("fleet.git")).unwrap();
+    let name = "refs/heads/drydock/status";
+    let tip = git.find_commit(git.refname_to_id(name).unwrap()).unwrap();
+    let mut tree = git.treebuilder(Some(&tip.tree().unwrap())).unwrap();
+    tree.remove(ROOT_FILE).unwrap();
+    let tree = git.find_tree(tree.write().unwrap()).unwrap();
+    let who = git2::Signature::new("Bob", "bob@example", &git2::Time::new(sample::NOW.0 / 1_000, 0)).unwrap();
+    let foreign = git.commit(Some(name), &who, &who, "clean-up", &tree, &[&tip]).unwrap();
+    assert!(world.run("status").out.contains("hospital-north"));
+    let said = spoken(
+        &world,
+        &format!("accept --status {foreign} --reason harmless {}", key(&world)),
+        expect![[r#"
+            said: commit COMMIT of the status branch is accepted (commit COMMIT)
+            a controller hears it with its next look, if it knows this key: see allowedSigners.persons in its configuration
+            --- exit 0
+        "#]],
+    );
+    assert!(matches!(said, Some(Said::AcceptStatus { .. })));
 }
 
 #[test]
