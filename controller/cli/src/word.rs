@@ -4,7 +4,7 @@ use crate::Context;
 use crate::args;
 use crate::exit::{Exit, Failure};
 use crate::place::{self, PASSPHRASE, Place};
-use drydock_git::{BadKey, Draft, Group, Oid, Pushed, SigningKey, Stamp, Unwritable};
+use drydock_git::{BadKey, Draft, Group, Oid, Pushed, SigningKey, Stamp, Trouble, Unwritable};
 use drydock_spec::wire::one_line;
 use drydock_spec::wire::words::{self, MOST_REASON, Said};
 use std::fs;
@@ -40,8 +40,14 @@ pub fn say(context: &mut Context, place: &mut Place, word: &args::Word, said: &S
         return Err(Failure::new(Exit::Configuration, "git does not know who you are", todo));
     };
     let message = words::encode(said);
+    // What was sent and not answered may land late.
+    let mut sent = Vec::new();
+    let mut locked = None;
     for _ in 0..MOST_TRIES {
         let tip = place.tip()?;
+        if let Some(landed) = there(place, &sent) {
+            return Ok(landed);
+        }
         if let Some(why) = &place.stale {
             let what = format!("the status branch cannot be read: {why}");
             return Err(Failure::new(Exit::Unreachable, what, "nothing was written; try again when the remote answers"));
@@ -59,18 +65,26 @@ pub fn say(context: &mut Context, place: &mut Place, word: &args::Word, said: &S
         group.store(place.status_mirror())?;
         match place.status_mirror().push(&place.branch, Some(tip), commit) {
             Pushed::Landed => return Ok(commit),
-            Pushed::Rejected { why: drydock_git::Refusal::Moved, .. } => place.refresh()?,
+            Pushed::Rejected { why: drydock_git::Refusal::Moved, .. } => {
+                locked = None;
+                place.refresh()?;
+            }
             Pushed::Rejected { why, .. } => {
                 return Err(Failure::of(Exit::Refused, &why, "you need permission to push to the status branch"));
+            }
+            // Whoever holds it has mostly let go of it by the time this has looked again.
+            Pushed::NotSent(Trouble::Locked { lock }) => {
+                locked = Some(lock);
+                place.refresh()?;
             }
             Pushed::NotSent(trouble) => return Err(trouble.into()),
             Pushed::Unknown(trouble) => {
                 // It may have landed: look before saying anything again.
                 let lost = trouble.to_string();
+                sent.push(commit);
                 place.refresh()?;
-                let landed = place.status.is_some_and(|now| place.status_mirror().is_ancestor(commit, now).unwrap_or(false));
-                if landed {
-                    return Ok(commit);
+                if let Some(landed) = there(place, &sent) {
+                    return Ok(landed);
                 }
                 if place.stale.is_some() {
                     let what = format!("the answer was lost: {lost}; it may still arrive");
@@ -79,8 +93,21 @@ pub fn say(context: &mut Context, place: &mut Place, word: &args::Word, said: &S
             }
         }
     }
+    if let Some(landed) = there(place, &sent) {
+        return Ok(landed);
+    }
+    if let Some(lock) = locked {
+        let what = format!("another writer holds {}, also at the {MOST_TRIES}th try", lock.display());
+        return Err(Failure::new(Exit::Unreachable, what, "try again; if it stays and no git runs there, remove that file"));
+    }
     let what = format!("the status branch moved {MOST_TRIES} times while this was written");
     Err(Failure::new(Exit::Unreachable, what, "try again"))
+}
+
+/// The one of these commits that the branch has, if it has any.
+fn there(place: &Place, sent: &[Oid]) -> Option<Oid> {
+    let now = place.status?;
+    sent.iter().copied().find(|commit| place.status_mirror().is_ancestor(*commit, now).unwrap_or(false))
 }
 
 fn key(context: &Context, word: &args::Word, person: &place::Person) -> Result<SigningKey, Failure> {

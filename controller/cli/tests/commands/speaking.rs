@@ -357,6 +357,46 @@ fn where_somebody_removed_the_claim_it_can_be_looked_at_and_accepted() {
 }
 
 #[test]
+fn a_lock_on_the_branch_is_waited_for_and_named_where_it_stays() {
+    let world = World::with(&sample::held());
+    let key = key(&world);
+    let lock = world.path("fleet.git/refs/heads/drydock/status.lock");
+    fs::write(&lock, "").unwrap();
+    let line = format!("node retry N02 --reason disk_3_replaced {key}");
+    assert_eq!(
+        spoken(
+            &world,
+            &line,
+            expect![[r#"
+                --- standard error
+                drydock: another writer holds DIR/fleet.git/refs/heads/drydock/status.lock, also at the 8th try
+                  try again; if it stays and no git runs there, remove that file
+                --- exit 4
+            "#]]
+        ),
+        None
+    );
+    // Whoever held it lets go of it after the first try.
+    let hook = world.path("fleet.git/hooks/pre-receive");
+    fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    let script = format!("if test -e '{0}.seen'; then rm -f '{0}'; fi; touch '{0}.seen'", lock.display());
+    let write = r#"printf '#!/bin/sh\n%s\n' "$1" > "$2" && chmod 755 "$2""#;
+    assert!(std::process::Command::new("sh").args(["-c", write, "sh", &script]).arg(&hook).status().unwrap().success());
+    assert!(
+        spoken(
+            &world,
+            &line,
+            expect![[r#"
+            said: hospital-north: N02 gets fresh attempts (commit COMMIT)
+            a controller hears it with its next look, if it knows this key: see allowedSigners.persons in its configuration
+            --- exit 0
+        "#]]
+        )
+        .is_some()
+    );
+}
+
+#[test]
 fn a_word_needs_a_reason_a_key_and_a_name() {
     let world = World::with(&sample::held());
     let usual = key(&world);
