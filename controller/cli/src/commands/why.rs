@@ -8,7 +8,6 @@ use crate::exit::{Exit, Failure};
 use crate::output::Paint;
 use crate::place::Place;
 use drydock_git::{Mirror, Oid};
-use drydock_model::ledger::Word;
 use drydock_model::plan::{Decision, WaitingOn};
 use drydock_model::time::Timestamp;
 use drydock_spec::wire::condition::{ConditionKind, Truth};
@@ -29,17 +28,17 @@ pub(super) fn run(args: &Why, context: &mut Context) -> Result<Exit, Failure> {
     place.note(context);
     let status = ClusterStatus::of(&facts);
     let wanted = &facts.wanted;
+    let now = context.clock.now();
     let mut lines = vec![
         row("wants", &format!("every node on {}, says {} of {}", status.status.target, wanted.path, short(wanted.revision.as_str()))),
         row("stands", &status.status.summary),
     ];
     lines.extend(status.status.nodes.iter().map(|n| row("", &node(n))));
     lines.push(row("blocker", &blocker(&status)));
-    lines.push(row("next", &next(&status, context.clock.now())));
+    lines.push(row("next", &next(&status, now)));
     lines.push(row("to do", &todo(&status, &facts.decision)));
     lines.push(row("call", &call(wanted.desired.contact.as_deref(), wanted.desired.change.as_deref())));
     lines.extend(status.status.warnings.iter().map(|w| row("mind", w)));
-    let now = context.clock.now();
     lines.extend(unheard(place.status_mirror(), found.tip, &args.cluster, now)?.iter().map(|said| row("said", said)));
     let seen = &status.status.observed.to;
     let age = if instant(seen).is_some_and(|at| at > now) { "ahead of this machine's clock".to_owned() } else { ago(now, seen) };
@@ -60,11 +59,11 @@ fn unheard(mirror: &Mirror, tip: Oid, cluster: &str, now: Timestamp) -> Result<V
     for id in mirror.walk(tip, None, MOST_COMMITS).map_err(|e| unreadable(&e))?.commits {
         let commit = mirror.commit(id).map_err(|e| unreadable(&e))?;
         let what = match words::parse(&commit.message) {
-            Ok(Some(Said::Cluster { cluster: to, word })) if to.as_str() == cluster => match word {
-                Word::Retry { node, .. } => format!("{node} gets fresh attempts"),
-                Word::Gone { node, .. } => format!("{node} is gone for good"),
-                Word::Clock { .. } => "the clock is right as it is".to_owned(),
-            },
+            Ok(Some(Said::Cluster { cluster: to, word })) if to.as_str() == cluster => {
+                // As it was said to the person, but for the cluster's name.
+                let words = Said::Cluster { cluster: to, word }.to_string();
+                words.strip_prefix(&format!("{cluster}: ")).unwrap_or(&words).to_owned()
+            }
             Ok(Some(Said::ClockEverywhere { .. })) => "the clock is right as it is, everywhere".to_owned(),
             Ok(None) if message::parse(&commit.message).is_some_and(|trailers| trailers.cluster.as_deref() == Some(cluster)) => break,
             Ok(_) | Err(_) => continue,
