@@ -5,7 +5,7 @@ use crate::exit::{Exit, Failure};
 use drydock_git::{ChangeKind, Kind, Mirror, Oid};
 use drydock_model::desired::BitsSource;
 use drydock_model::ids::ClusterName;
-use drydock_spec::fleet::{FLEET_FILE, MISNAMED_FLEET_FILES, Seniority, is_cluster_path, keeps_its_cluster};
+use drydock_spec::fleet::{CLUSTERS, FLEET_FILE, MISNAMED_FLEET_FILES, Seniority, is_cluster_path, keeps_its_cluster};
 use drydock_spec::{
     ClusterSpec, Code, Connection, Diagnostic, Fleet, Look, Severity, check_fleet, parse_cluster, parse_fleet, render, tree,
 };
@@ -237,9 +237,6 @@ fn not_a_file(path: &str, message: &str) -> Diagnostic {
     Diagnostic::whole_file(Code::NotAFile, path, message).hint(hint)
 }
 
-/// The folder of the clusters' files.
-pub const CLUSTERS: &str = "clusters";
-
 /// Said of what would lead somewhere else.
 const LINK: &str = "is a symbolic link, which Drydock does not follow";
 const SUBMODULE: &str = "is a submodule";
@@ -269,7 +266,7 @@ fn local(path: &Path, e: &std::io::Error) -> Failure {
 /// The repository's folder, and the path inside it: split before the last folder named `clusters`.
 fn split(path: &Path) -> (PathBuf, String) {
     let parts: Vec<_> = path.components().collect();
-    let at = parts.iter().rposition(|p| p.as_os_str() == "clusters").unwrap_or(parts.len().saturating_sub(1));
+    let at = parts.iter().rposition(|p| p.as_os_str() == CLUSTERS).unwrap_or(parts.len().saturating_sub(1));
     let root: PathBuf = parts[..at].iter().collect();
     let inside: PathBuf = parts[at..].iter().collect();
     (root, inside.to_string_lossy().into_owned())

@@ -11,7 +11,7 @@ use crate::watch::{Waker, Watch};
 use drydock_engine::ports::{Fleet, Source, SourceError, Wanted};
 use drydock_model::desired::{Desired, Suspend};
 use drydock_model::ids::{ClusterName, Revision};
-use drydock_spec::fleet::{FLEET_FILE, MISNAMED_FLEET_FILES, Seniority, is_cluster_path, keeps_its_cluster};
+use drydock_spec::fleet::{CLUSTERS, FLEET_FILE, MISNAMED_FLEET_FILES, Seniority, is_cluster_path, keeps_its_cluster};
 use drydock_spec::{ClusterSpec, Diagnostic, Look, Severity, check_fleet, frozen, parse_cluster, parse_fleet, render};
 use git2::Oid;
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,9 +54,6 @@ struct File {
     /// What is wrong with the newest text.
     problem: Option<String>,
 }
-
-/// The folder of the clusters' files.
-const CLUSTERS: &str = "clusters";
 
 /// What is wrong with a file that is gone.
 const DELETED: &str = "the file was deleted: a node that is out is brought back, and nothing else is begun; put the file back to go on";

@@ -17,9 +17,12 @@ pub const MISNAMED_FLEET_FILES: [&str; 5] = ["fleet.yml", "Fleet.yaml", "Fleet.y
 /// The longest path: that of a status file beside it must still fit where people clone on Windows.
 const MOST_PATH: usize = 200;
 
+/// The folder of the clusters' files; the status tree mirrors it.
+pub const CLUSTERS: &str = "clusters";
+
 /// Whether a path of the repository is one that Drydock reads a cluster from.
 pub fn is_cluster_path(path: &str) -> bool {
-    path.strip_prefix("clusters/").is_some_and(|rest| rest.ends_with(".yaml"))
+    path.strip_prefix(CLUSTERS).and_then(|rest| rest.strip_prefix('/')).is_some_and(|rest| rest.ends_with(".yaml"))
 }
 
 /// Tells what is wrong with the path of a cluster's file: the status tree mirrors it, and people clone both on Windows too.

@@ -14,6 +14,7 @@ use drydock_model::ids::{ClusterName, Epoch, Revision, Seq};
 use drydock_model::ledger::{Event, Ledger, Word};
 use drydock_model::plan::Remote;
 use drydock_model::time::{Span, Stamp, Timestamp};
+use drydock_spec::fleet::CLUSTERS;
 use drydock_spec::wire::facts::Facts;
 use drydock_spec::wire::root::{Unaccepted, Unheard};
 use drydock_spec::wire::words::{self, Said};
@@ -32,9 +33,6 @@ const MOST_FOLDERS: usize = 1_000;
 
 /// Files of facts whose cluster is remembered: what a fleet of thousands writes between two looks.
 const MOST_NAMED: usize = 10_000;
-
-/// The folder of the branch that holds clusters.
-pub(super) const CLUSTERS: &str = "clusters";
 
 pub(super) struct Keeper {
     pub(super) mirror: Mirror,

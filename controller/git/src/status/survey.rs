@@ -1,13 +1,14 @@
 //! What the branch says, read once before a claim. Trusted is what controllers signed, on the one line: the last claim, and the entries on top of it. Which folder
 //! is whose is taken from them alone; what somebody else wrote says nothing but that it touches a cluster, and never keeps a claim from being made.
 
-use super::keeper::{CLUSTERS, Keeper, WALK, about, local, revision, serves};
+use super::keeper::{Keeper, WALK, about, local, revision, serves};
 use super::line::{self, Came};
 use crate::reading::{ChangeKind, Unreadable};
 use crate::trouble::chain;
 use drydock_engine::ports::{ClaimError, StoreError};
 use drydock_model::ids::{ClusterName, Revision};
 use drydock_model::ledger::Word;
+use drydock_spec::fleet::CLUSTERS;
 use drydock_spec::wire::root::{self, LetIn, Root, Unheard};
 use drydock_spec::wire::words::Said;
 use drydock_spec::wire::{FACTS_FILE, ROOT_FILE, SCHEMA, WireError};

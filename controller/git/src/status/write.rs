@@ -1,6 +1,6 @@
 //! Entries become commits, and commits reach the remote: the same objects, until their fate is known (rules 6 to 9).
 
-use super::keeper::{CLUSTERS, Claim, Keeper, Tracked, about, local, revision};
+use super::keeper::{Claim, Keeper, Tracked, about, local, revision};
 use super::line::{self, Came};
 use super::person;
 use crate::chain::{RefusedEntry, Sent};
@@ -13,6 +13,7 @@ use drydock_engine::ports::{Appended, Record, StoreError};
 use drydock_model::ids::ClusterName;
 use drydock_model::ledger::{Event, Ledger, Word};
 use drydock_model::time::Stamp;
+use drydock_spec::fleet::CLUSTERS;
 use drydock_spec::wire::facts::{Facts, Transition, Wanted};
 use drydock_spec::wire::status::ClusterStatus;
 use drydock_spec::wire::words::Said;
